@@ -1,0 +1,1 @@
+"""Page image in, handwritten digit strings out."""

@@ -1,0 +1,159 @@
+"""The result tree: a page holds fields, a field holds digits.
+
+``to_dict`` and ``from_dict`` are inverse to each other, and the dictionary of a page is one line of the JSON Lines format.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Box = tuple[int, int, int, int]
+"""x, y, width, height in pixels of the page as a person sees it (EXIF orientation applied)."""
+
+Status = Literal["accepted", "review", "blank"]
+
+
+@dataclass(frozen=True, slots=True)
+class DigitReading:
+    """One digit of a field.
+
+    Attributes:
+        text: A single character 0-9.
+        confidence: Probability that this digit is right, 0 to 1.
+        box: Where its ink lies on the page.
+    """
+
+    text: str
+    confidence: float
+    box: Box
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {"text": self.text, "confidence": self.confidence, "box": list(self.box)}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> DigitReading:
+        """Restore what `to_dict` returned."""
+        return cls(data["text"], data["confidence"], _box(data["box"]))
+
+
+@dataclass(frozen=True, slots=True)
+class FieldReading:
+    """One digit string of a page.
+
+    Attributes:
+        name: The template's name for it, else ``line-1``, ``line-2`` ... or ``r1c1`` ... in reading order.
+        text: The digits; empty when blank.
+        status: ``accepted``, ``review`` or ``blank``.
+        confidence: Probability that the whole string is right, 0 to 1.
+        box: Where the field lies on the page.
+        digits: The digits from left to right.
+        alternatives: Other readings with their probabilities, best first.
+    """
+
+    name: str
+    text: str
+    status: Status
+    confidence: float
+    box: Box
+    digits: tuple[DigitReading, ...] = ()
+    alternatives: tuple[tuple[str, float], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "name": self.name,
+            "text": self.text,
+            "status": self.status,
+            "confidence": self.confidence,
+            "box": list(self.box),
+            "digits": [digit.to_dict() for digit in self.digits],
+            "alternatives": [[text, probability] for text, probability in self.alternatives],
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> FieldReading:
+        """Restore what `to_dict` returned."""
+        return cls(
+            name=data["name"],
+            text=data["text"],
+            status=data["status"],
+            confidence=data["confidence"],
+            box=_box(data["box"]),
+            digits=tuple(DigitReading.from_dict(digit) for digit in data["digits"]),
+            alternatives=tuple((text, probability) for text, probability in data["alternatives"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PageFailure:
+    """Why a page has no reading.
+
+    Attributes:
+        code: A short stable identifier, such as ``truncated``.
+        message: What is wrong, and where.
+        hint: What to do about it; may be empty.
+    """
+
+    code: str
+    message: str
+    hint: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {"code": self.code, "message": self.message, "hint": self.hint}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> PageFailure:
+        """Restore what `to_dict` returned."""
+        return cls(data["code"], data["message"], data["hint"])
+
+
+@dataclass(frozen=True, slots=True)
+class PageReading:
+    """Everything read from one page, or the reason why nothing was.
+
+    Attributes:
+        document: The file as the user named it.
+        page: Page number within the file, from 1.
+        width: Page width in pixels; 0 when the page was not decoded.
+        height: Page height in pixels; 0 when the page was not decoded.
+        fields: Digit strings in reading order.
+        error: Why the page could not be read, or None.
+    """
+
+    document: str
+    page: int
+    width: int = 0
+    height: int = 0
+    fields: tuple[FieldReading, ...] = field(default=())
+    error: PageFailure | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values: one line of JSON Lines."""
+        return {
+            "document": self.document,
+            "page": self.page,
+            "width": self.width,
+            "height": self.height,
+            "error": None if self.error is None else self.error.to_dict(),
+            "fields": [item.to_dict() for item in self.fields],
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> PageReading:
+        """Restore what `to_dict` returned."""
+        return cls(
+            document=data["document"],
+            page=data["page"],
+            width=data["width"],
+            height=data["height"],
+            fields=tuple(FieldReading.from_dict(item) for item in data["fields"]),
+            error=None if data["error"] is None else PageFailure.from_dict(data["error"]),
+        )
+
+
+def _box(values: list[int]) -> Box:
+    x, y, width, height = values
+    return x, y, width, height

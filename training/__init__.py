@@ -1,0 +1,1 @@
+"""Makes the network that `extractor` ships. The only package that imports TensorFlow."""

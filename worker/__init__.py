@@ -1,0 +1,1 @@
+"""Many pages, safely, on one machine or a hundred."""
