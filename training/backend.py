@@ -1,0 +1,92 @@
+"""The one door to TensorFlow: quiet, bounded in threads, deterministic.
+
+TensorFlow takes seconds and half a gigabyte to import, so it is imported when a command needs it and nowhere at module
+level; and its thread pools and its determinism can only be set before its first operation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from extractor.errors import UsageError
+
+THREADS_VARIABLE = "DIGITS_TRAIN_THREADS"
+"""Environment variable: threads of one TensorFlow operation; by default two, or one on a machine of one core."""
+
+
+@cache
+def tensorflow() -> Any:
+    """Import TensorFlow, set up for repeatable training, and return the module.
+
+    The set-up is process-wide, hence done once: operations are deterministic
+    (``tf.config.experimental.enable_op_determinism``), run one at a time, each on the number of threads that
+    ``DIGITS_TRAIN_THREADS`` names. The number of threads decides the order of sums, so it is fixed rather than taken
+    from the load of the machine.
+
+    Returns:
+        The module ``tensorflow``; Keras is its ``keras`` attribute.
+
+    Raises:
+        UsageError: TensorFlow is not installed, or ``DIGITS_TRAIN_THREADS`` is no positive number.
+    """
+    threads = _threads()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    with quiet_stderr():
+        try:
+            import tensorflow as tf
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                "This needs TensorFlow, which is not installed", "pip install 'digit-extractor[train]'"
+            ) from error
+        # A program that has used TensorFlow before keeps the threads it has.
+        with contextlib.suppress(RuntimeError):
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+        tf.config.experimental.enable_op_determinism()
+    return tf
+
+
+def _threads() -> int:
+    value = os.environ.get(THREADS_VARIABLE, "")
+    if not value:
+        return min(2, os.cpu_count() or 1)
+    if not value.isdecimal() or int(value) < 1:
+        raise UsageError(f"{THREADS_VARIABLE} is {value!r}, not a positive number")
+    return int(value)
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Hold back what native code writes to the error stream, and show it only when the block fails.
+
+    Native libraries write there past Python and past every log level, also when all is well.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        try:
+            stderr = os.dup(2)
+        except OSError:  # no error stream at all, as under some service managers
+            yield
+            return
+        os.dup2(held.fileno(), 2)
+        failed = True
+        try:
+            yield
+            failed = False
+        except UsageError:
+            failed = False
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            if failed:
+                held.seek(0)
+                sys.stderr.write(held.read().decode(errors="replace"))
