@@ -134,7 +134,7 @@ def ruled_note(rng: np.random.Generator) -> list[SamplePage]:
             ("please call", 6, "at noon"),
             ("the key for the shed is", 4, ""),
             ("we met Hanna and her mother", 0, ""),
-            ("they want", 3, "eggs"),
+            ("they want", 3, "hens"),
             ("Anna paid", 5, "for the fence"),
             ("with much love from Karen", 0, ""),
         )
@@ -223,14 +223,14 @@ def log_book(rng: np.random.Generator) -> list[SamplePage]:
         sheet.label(title, 130 + column * 260, 130, 0.9)
     rows, columns, width, height = 9, 4, 260, 104
     sheet.grid(100, 160, rows, columns, (width, height), (150, 130, 110))
-    fields = []
+    numbers = []
     for row in range(rows):
         for column, length in enumerate((4, 5, 5, 2)):
-            number = "" if column == 3 and rng.random() < 0.4 else _number(rng, length)
-            fields.append((f"r{row + 1}c{column + 1}", number))
-            if number:
-                sheet.write(number, 124 + column * width, 160 + row * height + 76, 46, hand, BLACK)
-    return [SamplePage(scan(sheet, skew=-0.3), tuple(fields))]
+            if column == 3 and rng.random() < 0.4:
+                continue
+            numbers.append(_number(rng, length))
+            sheet.write(numbers[-1], 124 + column * width, 160 + row * height + 76, 46, hand, BLACK)
+    return [SamplePage(scan(sheet, skew=-0.3), _lines(numbers))]
 
 
 def meter_card(rng: np.random.Generator) -> list[SamplePage]:
@@ -352,13 +352,13 @@ DOCUMENTS: Final[dict[str, tuple[int, Callable[[np.random.Generator], list[Sampl
     "cheque.jpg": (3, cheque),
     "delivery-notes.tif": (24, delivery_notes),
     "envelope-1.jpg": (5, lambda rng: envelope(rng, "Northfield", "Station Road", "Martha Kramer", 5)),
-    "envelope-2.jpg": (6, lambda rng: envelope(rng, "Hampden Ferry", "The Old Rectory", "Anton Ferber", 6)),
+    "envelope-2.jpg": (6, lambda rng: envelope(rng, "Hampden Ferry", "Rectory Cottage", "Anton Ferber", 6)),
     "form-boxes.jpg": (7, form_with_boxes),
     "form-cells.jpg": (8, form_with_coloured_cells),
     "form-combs.png": (9, form_with_combs),
     "inspection.pdf": (10, inspection_report),
     "log-book.jpg": (11, log_book),
-    "meter-card.jpg": (12, meter_card),
+    "meter-card.jpg": (36, meter_card),
     "note.jpg": (13, ruled_note),
     "pencil.jpg": (14, pencil_list),
     "phone-photo.jpg": (35, list_on_a_table),
