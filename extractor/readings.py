@@ -1,6 +1,6 @@
 """The result tree: a page holds fields, a field holds digits.
 
-``to_dict`` and ``from_dict`` are inverse to each other, and the dictionary of a page is one line of the JSON Lines format.
+``to_dict`` and ``from_dict`` are inverse to each other, and the dictionary of a page is one line of JSON Lines.
 """
 
 from __future__ import annotations

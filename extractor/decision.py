@@ -1,0 +1,244 @@
+"""Two readers, one decision: the lattice of crops and the line network score the same strings; doubt is put in numbers.
+
+The strings that either reader proposes are scored by both (n-best rescoring: Ostendorf et al., "Integration of diverse
+recognition methodologies through reevaluation of N-best sentence hypotheses", 1991). The confidence is a small logistic
+model over what tells right from wrong (Platt, 1999), fitted on strings that tuned nothing else; its weights are on the
+network's card.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extractor.decoding import Path, align, best_paths
+from extractor.errors import ModelError
+from extractor.line_reader import beam_search, string_log_probabilities
+from extractor.segmentation import Lattice
+
+FEATURES = ("margin", "readers_agree", "worst_digit", "line_margin", "lattice_margin", "skipped")
+"""What the confidence is computed from, see `features`."""
+PROPOSALS = 8
+"""Strings that each reader proposes."""
+LEAST = -60.0
+"""The line network's log-probability of a string counts no lower than this."""
+CAP = 12.0
+"""Margins beyond this say no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionSettings:
+    """What was fitted on open data, from the network's card.
+
+    Attributes:
+        lattice_weight: Of the lattice's log-probability of a string.
+        line_weight: Of the line network's.
+        length_bonus: Added for each digit of a string.
+        intercept: Of the confidence.
+        weights: Of the confidence, in the order of `FEATURES`.
+        accept: Confidence from which a string is accepted.
+    """
+
+    lattice_weight: float = 0.5
+    line_weight: float = 1.0
+    length_bonus: float = 0.0
+    intercept: float = 0.0
+    weights: tuple[float, ...] = (0.6, 0.5, 0.1, 0.0, 0.0, 0.0)
+    accept: float = 0.99
+
+    @classmethod
+    def from_card(cls, reading: dict[str, Any]) -> DecisionSettings:
+        """Read the settings from the ``reading`` part of a card; what is absent keeps its default.
+
+        Raises:
+            ModelError: A setting is no number, or the number of weights is wrong.
+        """
+        try:
+            values = {name: float(reading[name]) for name in cls.__slots__ if name in reading and name != "weights"}
+            weights = tuple(float(value) for value in reading.get("weights", cls().weights))
+        except (TypeError, ValueError) as error:
+            raise ModelError(
+                "the network's card holds settings that are no numbers", "install or train it again"
+            ) from error
+        if len(weights) != len(FEATURES):
+            raise ModelError(f"the network's card has {len(weights)} confidence weights instead of {len(FEATURES)}")
+        return cls(**values, weights=weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a line says.
+
+    Attributes:
+        path: The chosen string with a candidate for each digit.
+        confidence: Probability that the whole string is right.
+        digit_confidences: For each digit, the probability that it is right.
+        alternatives: Other strings with their probabilities, best first.
+        features: What the confidence was computed from, in the order of `FEATURES`.
+    """
+
+    path: Path
+    confidence: float
+    digit_confidences: tuple[float, ...]
+    alternatives: tuple[tuple[str, float], ...]
+    features: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposals:
+    """The strings that either reader proposes for a line, scored by both.
+
+    Attributes:
+        paths: A path for each string.
+        lattice: Log-probability of each string's path, (N,) float64.
+        line: Log-probability of each string by the line network, mean over its views, (N,) float64; zero without views.
+        skipped: Share of the line's ink that each path leaves out, (N,) float64.
+        worst: Log-probability of each path's least sure digit, (N,) float64.
+    """
+
+    paths: tuple[Path, ...]
+    lattice: NDArray[np.float64]
+    line: NDArray[np.float64]
+    skipped: NDArray[np.float64]
+    worst: NDArray[np.float64]
+
+
+def propose(lattice: Lattice, scores: NDArray[np.float32], views: list[NDArray[np.float32]]) -> Proposals:
+    """Collect and score the strings that either reader proposes.
+
+    Args:
+        lattice: N candidates.
+        scores: (N, 12) log-probabilities of the crop network.
+        views: For each view of the line (T, 11) log-probabilities of the line network; may be empty.
+
+    Returns:
+        At least one string, perhaps the empty one.
+    """
+    by_lattice = {path.text: path for path in best_paths(lattice, scores, PROPOSALS)}
+    texts = dict.fromkeys(by_lattice)
+    for steps in views:
+        texts.update(dict.fromkeys(text for text, _ in beam_search(steps, PROPOSALS)))
+    found = (by_lattice.get(text) or align(lattice, scores, text) for text in texts)
+    paths = tuple(path for path in found if path is not None)
+    line = np.zeros(len(paths))
+    if views:
+        strings = [path.text for path in paths]
+        said = [np.maximum(string_log_probabilities(steps, strings), LEAST) for steps in views]
+        line = np.asarray(np.mean(said, axis=0), np.float64)
+    return Proposals(
+        paths=paths,
+        lattice=np.array([path.score for path in paths]),
+        line=line,
+        skipped=np.array([skipped_ink(path, lattice) for path in paths]),
+        worst=np.array([min(digit_scores(path, scores), default=0.0) for path in paths]),
+    )
+
+
+def decide(
+    lattice: Lattice,
+    scores: NDArray[np.float32],
+    views: list[NDArray[np.float32]],
+    settings: DecisionSettings,
+) -> Decision:
+    """Choose the string that both readers together find most probable.
+
+    Args:
+        lattice: N candidates.
+        scores: (N, 12) log-probabilities of the crop network.
+        views: For each view of the line (T, 11) log-probabilities of the line network; may be empty.
+        settings: Weights.
+
+    Returns:
+        The decision.
+    """
+    proposals = propose(lattice, scores, views)
+    total, order = rank(proposals, settings)
+    best = proposals.paths[order[0]]
+    found = features(proposals, total, order)
+    shares = np.exp(total - np.logaddexp.reduce(total))
+    if best.text:
+        confidence = logistic(settings.intercept + float(np.dot(settings.weights, found)))
+    else:  # The model was fitted on strings; a blank is as sure as its share among all proposals.
+        confidence = float(min(max(shares[order[0]], 0.0001), 0.9999))
+    rest = [(proposals.paths[index].text, float(shares[index])) for index in order[1:4] if shares[index] >= 0.001]
+    # The others share what the confidence leaves, in the proportion of their scores.
+    scale = min(1.0, (1 - confidence) / max(sum(share for _, share in rest), 1e-9))
+    return Decision(
+        path=best,
+        confidence=confidence,
+        digit_confidences=_digit_confidences(digit_scores(best, scores), confidence),
+        alternatives=tuple((text, share * scale) for text, share in rest),
+        features=tuple(found),
+    )
+
+
+def rank(proposals: Proposals, settings: DecisionSettings) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Join the scores of both readers.
+
+    Returns:
+        The joint score of each string, and the order from the best on.
+    """
+    weights = (settings.lattice_weight, settings.line_weight, settings.length_bonus)
+    total = ranking_features(proposals) @ np.array(weights)
+    return total, np.argsort(-total, kind="stable")
+
+
+def ranking_features(proposals: Proposals) -> NDArray[np.float64]:
+    """What strings are ranked by: both readers' log-probabilities and the number of digits, (N, 3)."""
+    lengths = [len(path.text) for path in proposals.paths]
+    return np.column_stack([np.maximum(proposals.lattice, LEAST), proposals.line, lengths])
+
+
+def features(proposals: Proposals, total: NDArray[np.float64], order: NDArray[np.intp]) -> list[float]:
+    """Measure what tells a right string from a wrong one.
+
+    Args:
+        proposals: All strings.
+        total: Their joint scores.
+        order: Their order.
+
+    Returns:
+        In the order of `FEATURES`: how far the string is ahead of the next in the joint score; whether both readers put
+        it first; the log-probability of its least sure digit; how far the line network and the lattice alone put it
+        ahead of the best other string (negative when behind); the share of the ink that it leaves out.
+    """
+
+    def ahead(values: NDArray[np.float64]) -> float:
+        others = values[order[1:]]
+        return float(np.clip(values[order[0]] - others.max(), -CAP, CAP)) if len(others) else CAP
+
+    by_line, by_lattice = ahead(proposals.line), ahead(proposals.lattice)
+    agree = float(by_line > 0 and by_lattice > 0)
+    best = order[0]
+    worst = max(float(proposals.worst[best]), -CAP)
+    return [ahead(total), agree, worst, by_line, by_lattice, float(proposals.skipped[best])]
+
+
+def digit_scores(path: Path, scores: NDArray[np.float32]) -> list[float]:
+    """Log-probability of each digit of a path by the crop network."""
+    return [float(scores[candidate, int(digit)]) for candidate, digit in zip(path.candidates, path.text, strict=True)]
+
+
+def skipped_ink(path: Path, lattice: Lattice) -> float:
+    """Share of the line's ink that a path leaves out."""
+    areas = lattice.areas
+    taken = np.zeros(lattice.pieces, np.bool_)
+    for index in path.candidates:
+        taken[lattice.candidates[index].start : lattice.candidates[index].stop] = True
+    return float(areas[~taken].sum() / max(1, areas.sum()))
+
+
+def logistic(value: float) -> float:
+    """Map log-odds to a probability, kept off 0 and 1: nothing is certain."""
+    return min(max(1 / (1 + math.exp(-min(max(value, -30.0), 30.0))), 0.0001), 0.9999)
+
+
+def _digit_confidences(scores: list[float], confidence: float) -> tuple[float, ...]:
+    """Spread the string's doubt over its digits by how sure the crop network is of each; their product equals it."""
+    doubts = [min(-score, CAP) + 0.01 for score in scores]
+    whole = -math.log(confidence)
+    return tuple(math.exp(-whole * doubt / sum(doubts)) for doubt in doubts)

@@ -1,0 +1,252 @@
+"""One region becomes a line image: printed lines removed, cropped to its ink, at the scale that later stages work at.
+
+Everything after this module can count in digits: a typical digit is `DIGIT_HEIGHT` pixels high whatever the scan's
+resolution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from extractor.preprocess import Ink, Mask, stroke_width
+
+DIGIT_HEIGHT = 44
+"""Height in pixels of a typical digit of a line image."""
+MAX_LENGTH = 4096
+"""A line image is never longer than this: about ninety digits."""
+MAX_GROWTH = 4.0
+"""Small digits are not enlarged more than this: there is nothing to see in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineImage:
+    """One string at working scale.
+
+    Attributes:
+        ink: Coverage without printed lines, (H, W) uint8.
+        raw: Coverage as scanned, printed lines included, (H, W) uint8.
+        mask: The ink pixels of `ink`, (H, W) bool.
+        scale: Working pixels per region pixel.
+        origin: x, y of the image's corner in region pixels.
+        digit_height: Height of a typical digit in working pixels, near `DIGIT_HEIGHT`.
+        stroke: Typical stroke width in working pixels.
+    """
+
+    ink: Ink
+    raw: Ink
+    mask: Mask
+    scale: float
+    origin: tuple[float, float]
+    digit_height: float
+    stroke: float
+
+
+def line_image(ink: Ink, mask: Mask) -> LineImage | None:
+    """Prepare one region.
+
+    Args:
+        ink: Coverage, (H, W) uint8.
+        mask: Its ink pixels, (H, W) bool.
+
+    Returns:
+        The line at working scale, or None when the region is blank.
+    """
+    ruled = ruling(mask)
+    kept = drop_specks(mask & ~ruled)
+    band = _ink_band(kept)
+    if band is None:
+        return None
+    x, y, width, height, digit = band
+    pad = round(0.25 * digit) + 1
+    x0, y0 = max(0, x - pad), max(0, y - pad)
+    x1, y1 = min(mask.shape[1], x + width + pad), min(mask.shape[0], y + height + pad)
+    scale = min(DIGIT_HEIGHT / digit, MAX_GROWTH, MAX_LENGTH / max(1, x1 - x0))
+    clean = np.where(cv2.dilate(ruled.astype(np.uint8), np.ones((3, 1), np.uint8)) > 0, np.where(kept, ink, 0), ink)
+    near = cv2.dilate(kept.astype(np.uint8), np.ones((3, 3), np.uint8))
+    own = _resize((clean * near)[y0:y1, x0:x1].astype(np.uint8), scale)
+    raw = _resize(np.ascontiguousarray(ink[y0:y1, x0:x1]), scale)
+    small = _resize(kept[y0:y1, x0:x1].astype(np.uint8) * 255, scale) > 110
+    return LineImage(
+        ink=own,
+        raw=raw,
+        mask=small,
+        scale=scale,
+        origin=(float(x0), float(y0)),
+        digit_height=digit * scale,
+        stroke=max(1.0, stroke_width(small)),
+    )
+
+
+def ruling(mask: Mask) -> Mask:
+    """Find printed lines: base lines, boxes, cell dividers and the dark borders of a page.
+
+    A horizontal line is a thin run much longer than a digit is wide. A vertical one is a thin straight run that ends on
+    horizontal lines or on the picture's edge, or that is far higher than the ink beside it: a written one is neither.
+
+    Args:
+        mask: Ink pixels, (H, W) bool.
+
+    Returns:
+        Pixels of printed lines, (H, W) bool, strokes that cross them excluded.
+    """
+    height = mask.shape[0]
+    flat = mask.astype(np.uint8)
+    stroke = max(1.0, stroke_width(mask))
+    long = max(round(0.9 * _typical_height(flat)), round(10 * stroke), 12)
+    horizontal = _straight_runs(flat, round(2.4 * long), axis=1, thick=2.6 * stroke + 1)
+    vertical = np.zeros_like(flat)
+    if height >= 12:
+        reach = min(max(round(1.05 * long), round(0.5 * height)), height)
+        tall = _straight_runs(flat, reach, axis=0, thick=2.6 * stroke + 1)
+        vertical = _anchored(tall, horizontal, reach=round(2 * stroke) + 2, ink=int(np.count_nonzero(flat)))
+    border = _border_bars(flat, stroke) | _frames(flat, stroke)
+    lines = (horizontal | vertical | border).astype(bool)
+    return lines & ~_crossings(mask, horizontal.astype(bool), vertical.astype(bool) | border.astype(bool), stroke)
+
+
+def drop_specks(mask: Mask) -> Mask:
+    """Remove specks that are far too small to be part of a digit.
+
+    Args:
+        mask: Ink pixels, (H, W) bool.
+
+    Returns:
+        The mask without them.
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    if count <= 1:
+        return mask
+    area = stats[:, cv2.CC_STAT_AREA]
+    extent = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
+    digit = _weighted_median(stats[1:, cv2.CC_STAT_HEIGHT], area[1:])
+    keep = (extent >= max(2.0, 0.09 * digit)) & (area >= max(3.0, 0.003 * digit * digit))
+    keep[0] = False
+    return np.asarray(keep[labels], np.bool_)
+
+
+def _straight_runs(flat: NDArray[np.uint8], length: int, *, axis: int, thick: float) -> NDArray[np.uint8]:
+    """Find long thin straight runs along an axis (1 horizontal, 0 vertical), tolerating a small skew."""
+    across = np.ones((3, 1) if axis == 1 else (1, 3), np.uint8)
+    along = np.ones((1, length) if axis == 1 else (length, 1), np.uint8)
+    joined = cv2.morphologyEx(flat, cv2.MORPH_CLOSE, np.ones((1, 5) if axis == 1 else (5, 1), np.uint8))
+    runs = cv2.morphologyEx(cv2.dilate(joined, across), cv2.MORPH_OPEN, along, borderValue=0)
+    # What is thicker than a line is not one: it survives an opening across.
+    size = int(thick) + 3
+    block = cv2.morphologyEx(runs, cv2.MORPH_OPEN, np.ones((size, 1) if axis == 1 else (1, size), np.uint8))
+    return cv2.bitwise_and(cv2.subtract(runs, block), flat).astype(np.uint8, copy=False)
+
+
+def _anchored(vertical: NDArray[np.uint8], horizontal: NDArray[np.uint8], reach: int, ink: int) -> NDArray[np.uint8]:
+    """Keep the vertical runs both of whose ends meet a horizontal line or the picture's edge."""
+    height = vertical.shape[0]
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(vertical, connectivity=8)
+    near = cv2.dilate(horizontal, np.ones((1, 2 * reach + 1), np.uint8))
+    keep = np.zeros(count, np.bool_)
+    for index in range(1, count):
+        x, y, w, h, area = stats[index]
+        top = y <= reach or bool(near[max(0, y - reach) : y + reach, x : x + w].any())
+        bottom = y + h >= height - reach or bool(near[y + h - reach : y + h + reach, x : x + w].any())
+        # A stroke as high as the picture may be a 1 that fills it, when there is little else.
+        alone = area > 0.4 * ink
+        keep[index] = top and bottom and (bool(horizontal.any()) or (h >= 0.95 * height and not alone))
+    return np.asarray(keep[labels], np.uint8)
+
+
+def _border_bars(flat: NDArray[np.uint8], stroke: float) -> NDArray[np.uint8]:
+    """Find dark bars along the picture's edge: cut-off frames and headings."""
+    height, width = flat.shape
+    bars = np.zeros_like(flat)
+    deep = max(2, round(0.12 * height))
+    for edge in (slice(0, deep), slice(height - deep, height)):
+        full = flat[edge].mean(axis=1) > 0.6
+        bars[edge][full] = flat[edge][full]
+    deep = max(2, min(round(0.12 * width), round(6 * stroke)))
+    for edge in (slice(0, deep), slice(width - deep, width)):
+        full = flat[:, edge].mean(axis=0) > 0.85
+        bars[:, edge][:, full] = flat[:, edge][:, full]
+    return bars
+
+
+def _frames(flat: NDArray[np.uint8], stroke: float) -> NDArray[np.uint8]:
+    """Find closed boxes: components that lie along their own bounding box and have other ink inside."""
+    count, labels, stats, centroids = cv2.connectedComponentsWithStats(flat, connectivity=8)
+    found = np.zeros_like(flat)
+    reach = int(np.ceil(2.2 * stroke)) + 1
+    for index in range(1, count):
+        x, y, w, h, area = (int(value) for value in stats[index])
+        if min(w, h) < 6 * reach or area > 0.5 * w * h:
+            continue
+        inside = (np.abs(centroids[1:] - (x + w / 2, y + h / 2)) < (0.4 * w, 0.4 * h)).all(axis=1)
+        inside &= stats[1:, cv2.CC_STAT_HEIGHT] > 0.25 * h
+        inside[index - 1] = False
+        part = labels[y : y + h, x : x + w] == index
+        rim = area - int(np.count_nonzero(part[reach:-reach, reach:-reach]))
+        sides = (
+            part[:reach].any(axis=0),
+            part[-reach:].any(axis=0),
+            part[:, :reach].any(axis=1),
+            part[:, -reach:].any(axis=1),
+        )
+        if inside.any() and rim >= 0.85 * area and sum(float(side.mean()) > 0.75 for side in sides) >= 3:
+            found[y : y + h, x : x + w][part] = 1
+    return found
+
+
+def _crossings(mask: Mask, horizontal: Mask, vertical: Mask, stroke: float) -> Mask:
+    """Find the pixels of lines through which a stroke passes: ink goes on on both sides."""
+    rest = (mask & ~horizontal & ~vertical).astype(np.uint8)
+    reach = int(np.ceil(2.6 * stroke)) + 2
+    kernel = np.zeros((2 * reach + 1, 1), np.uint8)
+    kernel[: reach + 1] = 1
+    above, below = cv2.dilate(rest, kernel), cv2.dilate(rest, kernel[::-1].copy())
+    through = cv2.bitwise_and(above, below).astype(bool) & horizontal
+    left, right = cv2.dilate(rest, kernel.T.copy()), cv2.dilate(rest, kernel[::-1].T.copy())
+    return np.asarray(through | (cv2.bitwise_and(left, right).astype(bool) & vertical), np.bool_)
+
+
+def _typical_height(flat: NDArray[np.uint8]) -> float:
+    """Estimate the height of digits from the components, lines and specks left out."""
+    count, _, stats, _ = cv2.connectedComponentsWithStats(flat, connectivity=8)
+    height, width = flat.shape
+    box_w, box_h = stats[1:, cv2.CC_STAT_WIDTH], stats[1:, cv2.CC_STAT_HEIGHT]
+    good = (box_w < 3 * box_h) & (box_h >= 0.15 * height) & (box_w < 0.8 * width)
+    if count <= 1 or not good.any():
+        return 0.5 * float(height)
+    return _weighted_median(box_h[good], stats[1:, cv2.CC_STAT_AREA][good])
+
+
+def _ink_band(mask: Mask) -> tuple[int, int, int, int, float] | None:
+    """Find the box of the ink that is the string, and a digit's typical height."""
+    count, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    if count <= 1:
+        return None
+    boxes = stats[1:]
+    heights, areas = boxes[:, cv2.CC_STAT_HEIGHT], boxes[:, cv2.CC_STAT_AREA]
+    compact = boxes[:, cv2.CC_STAT_WIDTH] < 4 * heights
+    if not compact.any():
+        compact[:] = True
+    digit = _weighted_median(heights[compact], areas[compact])
+    main = heights >= 0.45 * digit
+    x0 = int(boxes[main, cv2.CC_STAT_LEFT].min())
+    y0 = int(boxes[main, cv2.CC_STAT_TOP].min())
+    x1 = int((boxes[main, cv2.CC_STAT_LEFT] + boxes[main, cv2.CC_STAT_WIDTH]).max())
+    y1 = int((boxes[main, cv2.CC_STAT_TOP] + heights[main]).max())
+    return x0, y0, x1 - x0, y1 - y0, max(4.0, digit)
+
+
+def _weighted_median(values: cv2.typing.MatLike, weights: cv2.typing.MatLike) -> float:
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, 0.5 * total[-1])])
+
+
+def _resize(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    if scale == 1.0:
+        return image
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    width, height = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    return cv2.resize(image, (width, height), interpolation=method).astype(np.uint8, copy=False)

@@ -1,0 +1,73 @@
+"""Whether a string found loose on a page is a number at all, or a word, a line of print, a drawing.
+
+Both networks know words, print and drawings as ink of no digit. So the string is held against the empty one: how much
+likelier is it that this number is written than that none is?
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extractor.decision import Decision, DecisionSettings, skipped_ink
+from extractor.decoding import Path, align
+from extractor.line_reader import string_log_probabilities
+from extractor.segmentation import Lattice
+
+WORST_STEP = -3.2
+"""Mean cost of a digit of the lattice's best path beyond which a second look is not worth its time."""
+LEAST_GAIN = 2.3
+"""What each digit adds, on average, to the log-probability against that of no number at all."""
+CLEAR_GAIN, CLEAR_CONFIDENCE = 5.0, 0.5
+"""A string that gains less than the first must be read with at least the second."""
+WORST_LATTICE, WORST_LINE = -2.8, -1.3
+"""Mean log-probability of a digit that either reader must reach."""
+MOST_SKIPPED = 0.28
+"""Largest share of the ink that may belong to no digit."""
+LEAST = -60.0
+"""Log-probabilities count no lower than this."""
+
+
+def may_hold_number(path: Path, lattice: Lattice) -> bool:
+    """Tell cheaply whether a line is worth a second look.
+
+    Args:
+        path: The lattice's best path.
+        lattice: The lattice.
+    """
+    if not path.text or path.score / len(path.text) < WORST_STEP:
+        return False
+    return skipped_ink(path, lattice) <= 2 * MOST_SKIPPED
+
+
+def is_number(
+    decision: Decision,
+    lattice: Lattice,
+    scores: NDArray[np.float32],
+    views: list[NDArray[np.float32]],
+    settings: DecisionSettings,
+) -> bool:
+    """Tell whether a line holds a number.
+
+    Args:
+        decision: What it would say.
+        lattice: The lattice.
+        scores: (N, 12) log-probabilities of the crop network.
+        views: For each view of the line (T, 11) log-probabilities of the line network.
+        settings: How much each reader counts.
+    """
+    path = decision.path
+    length = len(path.text)
+    if not length or not views or skipped_ink(path, lattice) > MOST_SKIPPED:
+        return False
+    number, nothing = (
+        float(np.mean([max(string_log_probabilities(steps, [text])[0], LEAST) for steps in views]))
+        for text in (path.text, "")
+    )
+    empty = align(lattice, scores, "")
+    empty_score = LEAST if empty is None else max(empty.score, LEAST)
+    lattice_gain = max(path.score, LEAST) - empty_score
+    gain = settings.lattice_weight * lattice_gain + settings.line_weight * (number - nothing)
+    sure = path.score >= WORST_LATTICE * length and number >= WORST_LINE * length
+    clear = gain >= CLEAR_GAIN * length or decision.confidence >= CLEAR_CONFIDENCE
+    return sure and clear and gain >= LEAST_GAIN * length

@@ -1,0 +1,26 @@
+"""What layout finds: the places of a page that hold one digit string, or one cell, each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from extractor.preprocess import Mask
+from extractor.readings import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Where one digit string, or one cell of a grid, is.
+
+    Attributes:
+        name: ``line-1``, ``line-2`` ... in reading order; ``r1c1`` ... in a grid.
+        box: x, y, width, height in page pixels.
+        mask: The ink inside the box that belongs to this region, (height, width) bool; None when all of it does.
+        kind: ``line`` for a digit string, ``cell`` for a cell of a grid.
+    """
+
+    name: str
+    box: Box
+    mask: Mask | None
+    kind: Literal["line", "cell"]

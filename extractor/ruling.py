@@ -1,0 +1,310 @@
+"""Printed lines of a page: ruled and squared paper, boxes, combs, tables; found at low resolution, taken out at full.
+
+A line is found where ink runs straight over many times the height of the writing, or where it closes a box. It is
+followed column by column, so that it may lean with the page and bend with the paper, and a stroke that crosses it stays
+whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from extractor.preprocess import Mask
+
+Binary = NDArray[np.uint8]
+"""0 or 1, (H, W)."""
+Course = tuple[NDArray[np.int_], NDArray[np.float64]]
+"""A line that runs across: pixel columns, and its centre in each."""
+
+_SEARCH_SIDE = 1250
+_COMB_ASPECT = 1.4
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The lines of a page, and the page without them.
+
+    Attributes:
+        ink: The page's ink without lines, (H, W) bool.
+        scale: Size of the maps below relative to the page.
+        walls: Lines that run down, (h, w) 0 or 1.
+        cells: Number of the box, table cell or open space of each pixel between lines, (h, w) int32.
+        combs: For each such number, whether it is a narrow cell, made for one digit.
+        count: Number of lines found.
+    """
+
+    ink: Mask
+    scale: float
+    walls: Binary
+    cells: NDArray[np.int32]
+    combs: NDArray[np.bool_]
+    count: int
+
+
+def remove_ruling(mask: Mask) -> Ruling:
+    """Take the printed lines out of a page.
+
+    Args:
+        mask: Ink of the page, (H, W) bool.
+
+    Returns:
+        The lines and the rest.
+    """
+    scale = min(1.0, _SEARCH_SIDE / max(mask.shape))
+    small = _shrink(mask, scale)
+    tall = _writing_height(small)
+    across, down = _straight(small, tall), _straight(np.ascontiguousarray(small.T), tall)
+    rows, columns = _select(across, down, tall)
+    ink = mask.copy()
+    for part in rows:
+        _take(mask, part, scale, ink)
+    for part in columns:
+        _take(mask.T, part, scale, ink.T)
+    lines_across = _draw(rows, small.shape)
+    walls = np.ascontiguousarray(_draw(columns, small.T.shape).T)
+    cells, combs = _spaces(lines_across | walls)
+    return Ruling(ink, scale, walls, cells, combs, len(rows) + len(columns))
+
+
+def line_ink(mask: Mask, course: Course, reach: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
+    """Find the ink of a line that runs across.
+
+    In each pixel column a line is a run of ink of its usual thickness; ink that goes on at both sides is a stroke that
+    crosses the line; ink that goes on at one side is a stroke that ends on it, and keeps all but the line.
+
+    Args:
+        mask: Ink, (H, W) bool.
+        course: Where the line runs.
+        reach: How far from its course the line may be, in pixels.
+
+    Returns:
+        Rows and columns of the band in which the line lies, and whether each pixel belongs to the line alone.
+    """
+    height = mask.shape[0]
+    xs, centre = course
+    inside = (centre > 0) & (centre < height - 1)
+    xs, centre = xs[inside], centre[inside]
+    thickness, shift = _thickness(mask, xs, centre, reach)
+    if thickness == 0:
+        empty = np.zeros(0, np.intp)
+        return empty, empty, np.zeros(0, np.bool_)
+    centre = centre + shift
+    half = 0.5 * thickness + 0.5
+    top, bottom = np.rint(centre - half).astype(np.intp), np.rint(centre + half).astype(np.intp)
+    over, under = _extent(mask, xs, top - 1, -1, reach), _extent(mask, xs, bottom + 1, 1, reach)
+    slack = max(2, round(0.5 * thickness))
+    crossed = (over > slack) & (under > slack)
+    first = np.maximum(np.where(over <= slack, top - over, top), 0)
+    last = np.minimum(np.where(under <= slack, bottom + under, bottom), height - 1)
+    steps = np.arange(int((last - first).max(initial=0)) + 1)[:, None]
+    rows = first + steps
+    valid = rows <= last
+    columns = np.broadcast_to(xs, rows.shape)
+    return rows[valid], columns[valid], np.broadcast_to(~crossed, rows.shape)[valid]
+
+
+def _shrink(mask: Mask, scale: float) -> Binary:
+    flat = mask.view(np.uint8)
+    if scale >= 1:
+        return flat
+    grey = cv2.resize(flat * np.uint8(255), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    # A third of a pixel of ink is enough, or hair lines would be lost.
+    return (grey > 80).astype(np.uint8)
+
+
+def _writing_height(small: Binary) -> float:
+    """Height of the larger writing of a page: the upper quartile of the components that may be writing."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(small, connectivity=8)
+    width, height = stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]
+    writing = (height >= 6) & (width < 5 * height) & (height < 0.7 * small.shape[0])
+    writing[0] = False
+    hollow = stats[:, cv2.CC_STAT_AREA] < 0.4 * width * height
+    for label in np.flatnonzero(writing & hollow & (width > 20) & (height > 20)):
+        x, y, across, down = stats[label, :4]
+        writing[label] = not _has_corners(labels[y : y + down, x : x + across] == label)
+    return float(np.percentile(height[writing], 75)) if writing.any() else 12.0
+
+
+def _has_corners(shape: Mask) -> bool:
+    """Tell a box from a round digit: it has ink in all four corners of its extent."""
+    near = 4 + max(shape.shape) // 16
+    corners = (shape[:near, :near], shape[:near, -near:], shape[-near:, :near], shape[-near:, -near:])
+    return all(bool(corner.any()) for corner in corners)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A straight piece of ink that runs across: its pixel columns, its centre and its thickness in each."""
+
+    xs: NDArray[np.int_]
+    ys: NDArray[np.float64]
+    thickness: float
+
+    @property
+    def length(self) -> int:
+        return int(self.xs[-1] - self.xs[0] + 1)
+
+
+def _straight(small: Binary, tall: float) -> list[_Part]:
+    """Find ink that runs straight across."""
+    run = int(np.clip(0.8 * tall, 18, 30))
+    # Widened by a pixel to both sides a leaning line still holds a level run.
+    wide = cv2.dilate(small, np.ones((3, 1), np.uint8))
+    level = cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones((1, run), np.uint8))
+    level = cv2.morphologyEx(level, cv2.MORPH_CLOSE, np.ones((1, 9), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(level, connectivity=8)
+    parts = []
+    for label in range(1, count):
+        x, y, width, height, area = (int(value) for value in stats[label])
+        if width < 1.2 * tall or height > 0.15 * width + 8 or area > 13 * width:
+            continue
+        piece = labels[y : y + height, x : x + width] == label
+        amount = piece.sum(axis=0)
+        centre = (piece * np.arange(height)[:, None]).sum(axis=0) / np.maximum(amount, 1) + y
+        filled = amount > 0
+        part = _Part(np.flatnonzero(filled) + x, centre[filled], max(area / np.count_nonzero(filled) - 2.0, 1.0))
+        if _stands_alone(small, part):
+            parts.append(part)
+    return parts
+
+
+def _stands_alone(small: Binary, part: _Part) -> bool:
+    """Tell a line from a line of print: along most of it there is ink on its course and paper on both sides."""
+    beside = 0.5 * part.thickness + 2.5
+    rows = np.rint(part.ys + np.array([[-beside], [0.0], [beside]])).astype(int)
+    above, on, below = small[np.clip(rows, 0, small.shape[0] - 1), part.xs] > 0
+    free = np.count_nonzero(~(above | below))
+    return bool(np.count_nonzero(on) > 0.6 * on.size and free > 0.5 * on.size)
+
+
+def _select(across: list[_Part], down: list[_Part], tall: float) -> tuple[list[_Part], list[_Part]]:
+    """Tell printed lines from straight strokes of the writing.
+
+    A line is long for its thickness and for the writing, or it ends on lines at both ends and so closes a box. Of two
+    lines that wait for each other, such as the sides of a small box, each is taken for the other's sake.
+    """
+    rows = [part.length > 3 * tall and part.length > 15 * part.thickness and _is_even(part) for part in across]
+    columns = [part.length > 5 * tall and part.length > 25 * part.thickness and _is_even(part) for part in down]
+    slack = 4.0
+    spans = np.array([(row.xs[0], row.ys.min(), row.xs[-1], row.ys.max()) for row in across]).reshape(-1, 4).T
+    # A side closes a box where it stands on the ends of the lines it joins; dividers may stand between two such sides.
+    joined: dict[int, list[tuple[int, int]]] = {}
+    sides: dict[tuple[int, int], int] = {}
+    for index, part in enumerate(down):
+        above, below = ((float(part.ys[end]), float(part.xs[end])) for end in (0, -1))
+        upper, lower = _rows_at(across, spans, *above, slack), _rows_at(across, spans, *below, slack)
+        pairs = [(k, m) for k in upper for m in lower if k != m]
+        if not pairs or not _is_even(part):
+            continue
+        joined[index] = pairs
+        for k, m in pairs:
+            if _at_end(across[k], above[0], slack + 2) and _at_end(across[m], below[0], slack + 2):
+                sides[k, m] = sides.get((k, m), 0) + 1
+    for index, pairs in joined.items():
+        boxed = [pair for pair in pairs if sides.get(pair, 0) >= 2]
+        for k, m in boxed:
+            rows[k] = rows[m] = True
+        # One side alone, the other hidden under a stroke, is enough between lines that are lines anyway.
+        columns[index] = columns[index] or bool(boxed) or any(rows[k] and rows[m] and (k, m) in sides for k, m in pairs)
+    return (
+        [part for part, chosen in zip(across, rows, strict=True) if chosen],
+        [part for part, chosen in zip(down, columns, strict=True) if chosen],
+    )
+
+
+def _is_even(part: _Part) -> bool:
+    """Tell whether a piece runs straight, but for the slow bend of paper."""
+    xs = part.xs.astype(np.float64)
+    degree = 1 if part.length < 60 else 2 if part.length < 300 else 3
+    course = np.polynomial.Polynomial.fit(xs, part.ys, degree)
+    fitted = course(xs)
+    far = np.abs(part.ys - fitted) > 1.0 + 0.003 * part.length
+    return bool(np.count_nonzero(far) < 0.15 * part.length)
+
+
+def _rows_at(across: list[_Part], spans: NDArray[np.float64], x: float, y: float, slack: float) -> list[int]:
+    """Indices of the pieces that run across through a point; ``spans`` are their left, top, right, bottom."""
+    left, top, right, bottom = spans
+    near = (left - slack <= x) & (x <= right + slack) & (top - 2 * slack <= y) & (y <= bottom + 2 * slack)
+    found = []
+    for k in np.flatnonzero(near):
+        row = across[k]
+        course = row.ys[min(max(int(x) - int(row.xs[0]), 0), len(row.ys) - 1)]
+        if abs(course - y) <= slack + 0.5 * row.thickness:
+            found.append(int(k))
+    return found
+
+
+def _at_end(row: _Part, x: float, slack: float) -> bool:
+    return bool(min(abs(x - row.xs[0]), abs(x - row.xs[-1])) <= slack)
+
+
+def _course(part: _Part, scale: float, width: int) -> Course:
+    """A piece's course in page pixels, evened out over the strokes that cross it."""
+    first, last = int(part.xs[0] / scale), int((part.xs[-1] + 1) / scale)
+    xs = np.arange(max(first, 0), min(last + 1, width))
+    window = min(len(part.ys), 31) | 1
+    padded = np.pad(part.ys, window // 2, mode="reflect", reflect_type="odd") if len(part.ys) > window else part.ys
+    smooth = np.convolve(padded, np.ones(window) / window, mode="valid") if len(part.ys) > window else padded
+    ys = np.interp((xs + 0.5) * scale - 0.5, part.xs, smooth)
+    return xs, (ys + 0.5) / scale - 0.5
+
+
+def _take(mask: Mask, part: _Part, scale: float, ink: Mask) -> None:
+    """Take a line out of ``ink``, as it shows in ``mask``."""
+    reach = max(4, round(0.004 * max(mask.shape)))
+    xs, ys = _course(part, scale, mask.shape[1])
+    top = max(int(ys.min()) - 4 * reach, 0)
+    strip = np.ascontiguousarray(mask[top : int(ys.max()) + 4 * reach, xs[0] : xs[-1] + 1])
+    rows, columns, alone = line_ink(strip, (xs - xs[0], ys - top), reach)
+    ink[rows[alone] + top, columns[alone] + xs[0]] = False
+
+
+def _draw(parts: list[_Part], shape: tuple[int, ...]) -> Binary:
+    """Draw pieces that run across, a little longer than they are, so that corners are closed."""
+    drawn = np.zeros(shape, np.uint8)
+    for part in parts:
+        xs = np.concatenate(([part.xs[0] - 4], part.xs, [part.xs[-1] + 4]))
+        ys = np.concatenate((part.ys[:1], part.ys, part.ys[-1:]))
+        points = np.rint(np.column_stack((xs, ys))).astype(np.int32).reshape(-1, 1, 2)
+        cv2.polylines(drawn, [points], isClosed=False, color=1, thickness=2)
+    return drawn
+
+
+def _spaces(lines: Binary) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Number the spaces between lines, and tell which are narrow cells."""
+    count, cells, stats, _ = cv2.connectedComponentsWithStats(1 - lines, connectivity=4)
+    width, height = stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]
+    edge = (stats[:, cv2.CC_STAT_LEFT] == 0) | (stats[:, cv2.CC_STAT_LEFT] + width == lines.shape[1])
+    combs = (width < _COMB_ASPECT * height) & ~edge & (np.arange(count) > 0)
+    return cells.astype(np.int32, copy=False), combs
+
+
+def _thickness(mask: Mask, xs: NDArray[np.int_], course: NDArray[np.float64], reach: int) -> tuple[float, float]:
+    """Typical thickness of the line near a course, and how far beside the course it runs; zeros when there is none."""
+    if xs.size == 0:
+        return 0.0, 0.0
+    steps = np.arange(-reach, reach + 1)[:, None]
+    rows = np.clip(np.rint(course).astype(np.intp) + steps, 0, mask.shape[0] - 1)
+    window = mask[rows, xs]
+    amount = window.sum(axis=0)
+    counts = np.bincount(amount)
+    counts[0] = 0
+    if counts.sum() < 0.2 * xs.size:
+        return 0.0, 0.0
+    thickness = float(np.searchsorted(np.cumsum(counts), 0.4 * counts.sum()))
+    plain = (amount > 0) & (amount <= 1.5 * thickness)
+    offsets = (window[:, plain] * steps).sum(axis=0) / amount[plain]
+    return thickness, float(np.median(offsets))
+
+
+def _extent(mask: Mask, xs: NDArray[np.int_], start: NDArray[np.intp], step: int, reach: int) -> NDArray[np.intp]:
+    """How far ink goes on without a break from each start, upward (step -1) or downward (1), at most ``reach``."""
+    rows = np.clip(start + step * np.arange(reach)[:, None], 0, mask.shape[0] - 1)
+    going_on: NDArray[np.bool_] = np.logical_and.accumulate(mask[rows, xs], axis=0)
+    extent: NDArray[np.intp] = going_on.sum(axis=0)
+    return extent

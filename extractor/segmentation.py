@@ -1,0 +1,302 @@
+"""A line image becomes a lattice: pieces of ink from left to right, and runs of neighbouring pieces as candidates.
+
+Over-segmentation and recognition (Casey and Lecolinet, "A survey of methods and strategies in character segmentation",
+1996): every cut that might be right is made, and the network says later which pieces belong together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from extractor.lines import LineImage
+from extractor.normalize import to_mnist_with_context
+from extractor.preprocess import Mask
+
+SLANTS = (-0.25, 0.0, 0.25, 0.5, 0.75)
+"""Horizontal pixels per vertical pixel along which cuts are looked for; positive leans to the right as writing does."""
+MAX_PIECES = 5
+"""A candidate holds at most this many pieces."""
+MAX_LINE_PIECES = 240
+"""Of more pieces in one line only the largest are kept: dirt and patterns fall into thousands."""
+GEOMETRY = ("height", "width", "top", "bottom", "gap_left", "gap_right", "ink_share", "stroke")
+"""What the geometry numbers of a candidate are, in units of the digit height."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A run of neighbouring pieces that may be one digit.
+
+    Attributes:
+        start: Index of its first piece.
+        stop: Index after its last piece.
+        box: x, y, width, height in line pixels.
+    """
+
+    start: int
+    stop: int
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Lattice:
+    """All candidates of one line.
+
+    Attributes:
+        line: The line image.
+        labels: Piece of each pixel from 1, left to right; 0 paper; (H, W) int32.
+        areas: Ink pixels of each piece, (pieces,).
+        candidates: Every candidate, by start, then by stop; each piece is one by itself.
+    """
+
+    line: LineImage
+    labels: NDArray[np.int32]
+    areas: NDArray[np.intp]
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def pieces(self) -> int:
+        """Number of pieces."""
+        return len(self.areas)
+
+
+def segment(line: LineImage) -> Lattice:
+    """Cut a line into pieces and list the candidates.
+
+    Args:
+        line: The line at working scale.
+
+    Returns:
+        The lattice; without candidates when no ink is left.
+    """
+    labels, boxes = _pieces(line)
+    areas = np.bincount(labels.ravel(), minlength=len(boxes) + 1)[1:]
+    return Lattice(line, labels, areas, _candidates(boxes, line.digit_height))
+
+
+def crops(lattice: Lattice) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
+    """Normalise all candidates of a lattice.
+
+    Args:
+        lattice: N candidates.
+
+    Returns:
+        Digits (N, 28, 28) uint8, their surroundings (N, 28, 28) uint8, their geometry (N, 8) float32, see `GEOMETRY`.
+    """
+    count = len(lattice.candidates)
+    digits = np.zeros((count, 28, 28), np.uint8)
+    context = np.zeros((count, 28, 28), np.uint8)
+    ink, labels = lattice.line.ink, lattice.labels
+    known = np.where(labels > 0, ink, 0).astype(np.uint8)
+    for index, item in enumerate(lattice.candidates):
+        x, y, width, height = item.box
+        # The 28x28 frame reaches 0.7 sides from the middle of the ink, and a little more where its mass lies aside.
+        margin = max(width, height, 10) // 2 + 4
+        rows = slice(max(0, y - margin), y + height + margin)
+        columns = slice(max(0, x - margin), x + width + margin)
+        window, ids = known[rows, columns], labels[rows, columns]
+        own = (ids > item.start) & (ids <= item.stop)
+        mine = np.where(own, np.maximum(window, 96), 0).astype(np.uint8)
+        rest = np.where(own, 0, window).astype(np.uint8)
+        digits[index], context[index] = to_mnist_with_context(mine, rest)
+    return digits, context, geometry(lattice)
+
+
+def geometry(lattice: Lattice) -> NDArray[np.float32]:
+    """Measure what normalisation throws away: size, position and gaps, in units of the line's digit height.
+
+    Args:
+        lattice: N candidates.
+
+    Returns:
+        (N, 8) float32, columns as in `GEOMETRY`.
+    """
+    candidates = lattice.candidates
+    if not candidates:
+        return np.zeros((0, len(GEOMETRY)), np.float32)
+    unit = lattice.line.digit_height
+    boxes = np.array([item.box for item in candidates], np.float32)
+    singles = np.array([item.box for item in candidates if item.stop - item.start == 1], np.float32)
+    tall = singles[singles[:, 3] >= 0.6 * unit]
+    reference = tall if len(tall) else singles
+    top, bottom = np.median(reference[:, 1]), np.median(reference[:, 1] + reference[:, 3])
+    right_edges = np.maximum.accumulate(singles[:, 0] + singles[:, 2])
+    left_edges = np.minimum.accumulate(singles[::-1, 0])[::-1]
+    total = np.concatenate([[0], np.cumsum(lattice.areas)])
+    rows = np.zeros((len(candidates), len(GEOMETRY)), np.float32)
+    for index, item in enumerate(candidates):
+        x, y, width, height = boxes[index]
+        before = (x - right_edges[item.start - 1]) / unit if item.start else 2.0
+        after = (left_edges[item.stop] - x - width) / unit if item.stop < lattice.pieces else 2.0
+        rows[index] = (
+            height / unit,
+            width / unit,
+            (y - top) / unit,
+            (y + height - bottom) / unit,
+            before,
+            after,
+            (total[item.stop] - total[item.start]) / max(1.0, width * height),
+            lattice.line.stroke / unit,
+        )
+    return np.clip(rows, -2.0, 3.0)
+
+
+def _pieces(line: LineImage) -> tuple[NDArray[np.int32], list[tuple[int, int, int, int]]]:
+    """Split components at all plausible cuts and number the pieces by their horizontal centre."""
+    flat = line.mask.astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(flat, connectivity=8)
+    raw = np.zeros(flat.shape, np.int32)
+    found: list[tuple[float, int, tuple[int, int, int, int]]] = []
+    for index in range(1, count):
+        x, y, width, height, _ = (int(value) for value in stats[index])
+        part = labels[y : y + height, x : x + width] == index
+        for piece in _split(part, line):
+            px, py, pw, ph = cv2.boundingRect(piece.astype(np.uint8))
+            number = len(found) + 1
+            raw[y : y + height, x : x + width][piece] = number
+            box = (x + px, y + py, pw, ph)
+            found.append((box[0] + box[2] / 2, number, box))
+    groups = _attach(found, line.digit_height)
+    groups.sort(key=lambda group: -group[2][2] * group[2][3])
+    groups = sorted(groups[:MAX_LINE_PIECES], key=lambda group: group[0])
+    lookup = np.zeros(len(found) + 1, np.int32)
+    boxes = []
+    for order, (_, numbers, box) in enumerate(groups, start=1):
+        lookup[numbers] = order
+        boxes.append(box)
+    return lookup[raw], boxes
+
+
+def _attach(
+    found: list[tuple[float, int, tuple[int, int, int, int]]], unit: float
+) -> list[tuple[float, list[int], tuple[int, int, int, int]]]:
+    """Join what lies above or below a larger piece and within its width: a floating bar of a 5, a broken loop."""
+    order = sorted(found, key=lambda item: -item[2][2] * item[2][3])[: 2 * MAX_LINE_PIECES]
+    groups: list[tuple[float, list[int], tuple[int, int, int, int]]] = []
+    for centre, number, (x, y, width, height) in order:
+        for index, (_, numbers, box) in enumerate(groups):
+            gx, gy, gw, gh = box
+            overlap = min(x + width, gx + gw) - max(x, gx)
+            distance = max(gy - (y + height), y - (gy + gh))
+            together = max(y + height, gy + gh) - min(y, gy)
+            if overlap >= 0.75 * width and height >= 0.1 * unit and distance <= 0.3 * unit and together <= 1.35 * unit:
+                left, top = min(x, gx), min(y, gy)
+                merged = (left, top, max(x + width, gx + gw) - left, max(y + height, gy + gh) - top)
+                groups[index] = (merged[0] + merged[2] / 2, [*numbers, number], merged)
+                break
+        else:
+            groups.append((centre, [number], (x, y, width, height)))
+    return groups
+
+
+def _split(part: Mask, line: LineImage) -> list[Mask]:
+    """Cut one component along every plausible slanted line."""
+    height, width = part.shape
+    unit, stroke = line.digit_height, line.stroke
+    if width < max(0.42 * unit, 3 * stroke) or height < 0.3 * unit:
+        return [part]
+    cuts = _cuts(part, unit, stroke)
+    if not cuts:
+        return [part]
+    rows = np.arange(height, dtype=np.float32)[:, None] - height / 2
+    columns = np.arange(width, dtype=np.float32)[None, :]
+    side = np.zeros(part.shape, np.int32)
+    for position, slant in cuts:
+        side += columns > position - slant * rows
+    pieces: list[Mask] = []
+    for value in range(len(cuts) + 1):
+        piece = part & (side == value)
+        if piece.any():
+            pieces.append(piece)
+    return _absorb_slivers(pieces, stroke)
+
+
+def _cuts(part: Mask, unit: float, stroke: float) -> list[tuple[float, float]]:
+    """List cuts as (column at mid height, slant), best ones where several compete."""
+    width = part.shape[1]
+    generous = width > 0.95 * unit
+    ink_limit, run_limit = (3.4 * stroke, 2) if generous else (2.3 * stroke, 1)
+    edge = max(0.14 * unit, 1.2 * stroke)
+    found: list[tuple[float, float, float]] = []
+    dense: list[tuple[float, float, float]] = []
+    for slant, ink, runs in _profiles(part):
+        smooth = cv2.blur(ink[None, :], (3, 1))[0]
+        low = np.zeros(len(ink), np.bool_)
+        low[1:-1] = (smooth[1:-1] <= smooth[:-2]) & (smooth[1:-1] <= smooth[2:])
+        offset = (len(ink) - width) // 2
+        position = np.arange(len(ink), dtype=np.float32) - offset
+        low &= (position >= edge) & (position <= width - edge)
+        cost = ink + 1.2 * stroke * (runs - 1) + 0.3 * stroke * abs(slant - 0.25)
+        for column in np.flatnonzero(low):
+            entry = (float(cost[column]), float(position[column]), slant)
+            allowed = ink[column] <= ink_limit and runs[column] <= run_limit
+            (found if allowed else dense).append(entry)
+    chosen: list[tuple[float, float]] = []
+    apart = max(0.13 * unit, 1.1 * stroke)
+    for _, position, slant in sorted(found):
+        if all(abs(position - other) >= apart for other, _ in chosen):
+            chosen.append((position, slant))
+    # What is still wider than any digit holds several: there the best cut is taken however much ink it crosses.
+    for _, position, slant in sorted(dense):
+        before = max([other for other, _ in chosen if other <= position], default=0.0)
+        after = min([other for other, _ in chosen if other > position], default=float(width))
+        if after - before > 1.1 * unit and min(position - before, after - position) >= 0.3 * unit:
+            chosen.append((position, slant))
+    return sorted(chosen)
+
+
+def _profiles(part: Mask) -> Iterator[tuple[float, NDArray[np.float32], NDArray[np.float32]]]:
+    """Yield, for each slant, how much ink a cut at each column crosses and in how many runs."""
+    flat = part.astype(np.uint8)
+    reach = int(np.ceil(max(abs(slant) for slant in SLANTS) * flat.shape[0] / 2)) + 1
+    padded = cv2.copyMakeBorder(flat, 1, 0, reach, reach, cv2.BORDER_CONSTANT, value=0)
+    for slant in SLANTS:
+        sheared = _shear(padded, slant)
+        ink = cv2.reduce(sheared, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[0]
+        starts = cv2.subtract(sheared[1:], sheared[:-1])
+        runs = cv2.reduce(starts, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[0]
+        yield slant, ink, runs
+
+
+def _shear(flat: cv2.typing.MatLike, slant: float) -> cv2.typing.MatLike:
+    """Move rows sideways so that lines of a slant become columns."""
+    if slant == 0.0:
+        return flat
+    height, width = flat.shape
+    matrix = np.array([[1.0, slant, -slant * height / 2], [0.0, 1.0, 0.0]], np.float32)
+    return cv2.warpAffine(flat, matrix, (width, height), flags=cv2.INTER_NEAREST)
+
+
+def _absorb_slivers(pieces: list[Mask], stroke: float) -> list[Mask]:
+    """Give slivers back to the piece before them: a cut may shave the edge off a stroke."""
+    kept: list[Mask] = []
+    for piece in pieces:
+        if kept and np.count_nonzero(piece) < 1.2 * stroke * stroke:
+            kept[-1] = kept[-1] | piece
+        else:
+            kept.append(piece)
+    if len(kept) > 1 and np.count_nonzero(kept[0]) < 1.2 * stroke * stroke:
+        kept[1] = kept[0] | kept[1]
+        kept.pop(0)
+    return kept
+
+
+def _candidates(boxes: list[tuple[int, int, int, int]], unit: float) -> tuple[Candidate, ...]:
+    """List runs of neighbouring pieces no wider than a digit can be."""
+    out: list[Candidate] = []
+    for start, (x, y, width, height) in enumerate(boxes):
+        left, top, right, bottom = x, y, x + width, y + height
+        out.append(Candidate(start, start + 1, (x, y, width, height)))
+        for stop in range(start + 2, min(start + MAX_PIECES, len(boxes)) + 1):
+            nx, ny, nw, nh = boxes[stop - 1]
+            gap = nx - right
+            left, top = min(left, nx), min(top, ny)
+            right, bottom = max(right, nx + nw), max(bottom, ny + nh)
+            if right - left > 1.45 * unit or gap > 0.4 * unit:
+                break
+            out.append(Candidate(start, stop, (left, top, right - left, bottom - top)))
+    return tuple(out)

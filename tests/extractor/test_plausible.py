@@ -1,0 +1,63 @@
+"""Loose ink on a page counts as a number only when its digits are sure and hold most of the ink."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from extractor.classifier import NOT_ONE_DIGIT, SKIP
+from extractor.decision import Decision, DecisionSettings, decide
+from extractor.decoding import Path, best_paths
+from extractor.plausible import is_number, may_hold_number
+
+from . import drawn
+
+
+def rows(*classes: int, sure: float = -0.01) -> np.ndarray:
+    """Log-probabilities of single pieces, each of a class."""
+    scores = np.full((len(classes), 12), -9.0, np.float32)
+    for index, value in enumerate(classes):
+        scores[index, value] = sure
+    return scores
+
+
+def verdict(scores: np.ndarray) -> tuple[bool, bool]:
+    lattice = drawn.lattice_of(len(scores), set())
+    decision = decide(lattice, scores, [], DecisionSettings())
+    return may_hold_number(best_paths(lattice, scores, 1)[0], lattice), is_number(decision, lattice, scores)
+
+
+def test_sure_digits_are_a_number():
+    assert verdict(rows(4, 0, 7)) == (True, True)
+
+
+def test_one_sure_digit_is_a_number():
+    assert verdict(rows(8)) == (True, True)
+
+
+def test_separators_between_digits_do_not_matter():
+    assert verdict(rows(4, 0, SKIP, 7)) == (True, True)
+
+
+def test_ink_that_is_no_digit_is_no_number():
+    assert verdict(rows(NOT_ONE_DIGIT, NOT_ONE_DIGIT, NOT_ONE_DIGIT)) == (False, False)
+
+
+def test_skipped_ink_is_no_number():
+    assert verdict(rows(SKIP, SKIP, SKIP)) == (False, False)
+
+
+def test_one_digit_among_much_other_ink_is_no_number():
+    assert verdict(rows(SKIP, SKIP, 3, SKIP))[1] is False
+
+
+def test_unsure_digits_are_no_number():
+    scores = rows(1, 2, 3, sure=-1.3)
+    assert verdict(scores)[1] is False
+
+
+def test_the_empty_string_is_no_number():
+    lattice = drawn.lattice_of(0, set())
+    scores = np.zeros((0, 12), np.float32)
+    empty = Path("", 0.0, ())
+    assert not may_hold_number(empty, lattice)
+    assert not is_number(Decision(empty, 0.5, (), (), ()), lattice, scores)

@@ -1,0 +1,137 @@
+"""Printed lines go, strokes stay."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from extractor.preprocess import clean
+from extractor.ruling import line_ink, remove_ruling
+
+from .written_pages import Sheet, rotated
+
+Mask = NDArray[np.bool_]
+
+
+def shares_left(sheet: Sheet, degrees: float = 0) -> tuple[float, float]:
+    """What is left of the lines, away from the writing, and of the writing, away from the lines."""
+    image, ink, lines = sheet.image(), sheet.ink, sheet.print
+    if degrees:
+        image, ink, lines = rotated(image, degrees), rotated(ink, degrees, 0), rotated(lines, degrees, 0)
+    left = remove_ruling(clean(image).mask).ink
+    near = np.ones((13, 13), np.uint8)
+    line_only = (lines > 128) & (cv2.dilate(ink, near) == 0)
+    stroke_only = (ink > 128) & (cv2.dilate(lines, np.ones((5, 5), np.uint8)) == 0)
+    return float(left[line_only].mean()), float(left[stroke_only].mean())
+
+
+@pytest.mark.parametrize("degrees", [0.0, 2.5, -4.0])
+def test_ruled_paper_goes_and_strokes_stay(degrees: float) -> None:
+    sheet = Sheet(1100, 800)
+    for y in range(100, 760, 70):
+        sheet.rule((0, y), (1099, y), 2)
+    sheet.write("27182", 200, 118, size=64)
+    sheet.write("818284", 420, 400, size=64)
+    lines, strokes = shares_left(sheet, degrees)
+    assert lines < 0.1
+    assert strokes > 0.97
+
+
+def test_squared_paper_goes_and_strokes_stay() -> None:
+    sheet = Sheet(1000, 700)
+    for y in range(20, 700, 48):
+        sheet.rule((0, y), (999, y), 2)
+    for x in range(20, 1000, 48):
+        sheet.rule((x, 0), (x, 699), 2)
+    sheet.write("59045", 200, 200, size=110)
+    lines, strokes = shares_left(sheet)
+    assert lines < 0.1
+    assert strokes > 0.85
+
+
+@pytest.mark.parametrize("degrees", [0.0, 2.0])
+def test_boxes_of_a_form_go(degrees: float) -> None:
+    sheet = Sheet(1000, 600)
+    for row in range(3):
+        sheet.box(100, 80 + 160 * row, 330, 80)
+        sheet.box(520, 80 + 160 * row, 200, 80)
+        sheet.write("4711", 130, 90 + 160 * row, size=56)
+    lines, strokes = shares_left(sheet, degrees)
+    assert lines < 0.1
+    assert strokes > 0.97
+
+
+def test_small_box_around_two_digits_goes() -> None:
+    sheet = Sheet(900, 500)
+    sheet.box(300, 200, 130, 80)
+    sheet.write("86", 325, 210, size=56)
+    lines, strokes = shares_left(sheet)
+    assert lines < 0.15
+    assert strokes > 0.97
+
+
+def test_page_without_lines_is_left_as_it_is() -> None:
+    sheet = Sheet(1000, 700)
+    for row in range(4):
+        sheet.write("1714171", 100, 60 + 160 * row, size=100)
+    mask = sheet.clean().mask
+    ruling = remove_ruling(mask)
+    assert ruling.count == 0
+    assert np.array_equal(ruling.ink, mask)
+
+
+def test_tall_straight_one_is_no_line() -> None:
+    sheet = Sheet(900, 500)
+    for x in (200, 320, 450, 640):
+        sheet.rule((x, 120), (x + 3, 330), 9)
+    assert remove_ruling(sheet.clean().mask).count == 0
+
+
+def test_stroke_across_a_line_stays_in_one_piece() -> None:
+    sheet = Sheet(900, 400)
+    sheet.rule((0, 200), (899, 204), 3)
+    cv2.line(sheet.ink, (440, 120), (452, 300), 255, 9)
+    ink = remove_ruling(sheet.clean().mask).ink
+    count, _, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8))
+    assert sum(stats[label, cv2.CC_STAT_HEIGHT] > 150 for label in range(1, count)) == 1
+
+
+def test_cells_of_a_comb_are_known_as_such_and_wide_cells_are_not() -> None:
+    sheet = Sheet(1100, 500)
+    sheet.table(list(range(100, 501, 50)), [100, 165])
+    sheet.table([100, 400, 700, 1000], [300, 365])
+    sheet.write("12345678", 108, 112, size=40, pitch=50)
+    ruling = remove_ruling(sheet.clean().mask)
+
+    def cell(x: int, y: int) -> int:
+        return int(ruling.cells[int(y * ruling.scale), int(x * ruling.scale)])
+
+    assert ruling.combs[cell(225, 132)]
+    assert not ruling.combs[cell(250, 332)]
+    assert not ruling.combs[cell(1050, 30)]
+    assert cell(125, 132) != cell(175, 132)
+
+
+def test_line_ink_keeps_what_ends_on_the_line() -> None:
+    mask = np.zeros((60, 200), np.bool_)
+    mask[30:33] = True
+    mask[10:30, 80:86] = True
+    rows, columns, alone = line_ink(mask, (np.arange(200), np.full(200, 31.0)), 6)
+    taken = np.zeros_like(mask)
+    taken[rows[alone], columns[alone]] = True
+    left: Mask = mask & ~taken
+    assert left[10:28, 80:86].all()
+    assert not left[30:33].any()
+
+
+def test_line_ink_finds_no_line_where_there_is_none() -> None:
+    rows, _, _ = line_ink(np.zeros((40, 100), np.bool_), (np.arange(100), np.full(100, 20.0)), 5)
+    assert rows.size == 0
+
+
+@pytest.mark.parametrize("value", [False, True])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 200), (200, 3), (50, 50)])
+def test_any_mask_is_survived(shape: tuple[int, int], value: bool) -> None:
+    assert remove_ruling(np.full(shape, value, np.bool_)).ink.shape == shape
