@@ -172,7 +172,7 @@ class Recipe(_Table):
 
     def to_toml(self) -> str:
         """Return the recipe as TOML that `load` reads back to an equal recipe."""
-        return _toml(self.model_dump(exclude_none=True))
+        return toml_text(self.model_dump(exclude_none=True))
 
     def sha256(self) -> str:
         """Return the SHA-256 of everything that decides the outcome, in hexadecimal."""
@@ -276,7 +276,7 @@ def _one_line(error: ValidationError) -> str:
     return "; ".join(faults)
 
 
-def _toml(table: dict[str, Any], path: str = "") -> str:
+def toml_text(table: dict[str, Any], path: str = "") -> str:
     """Write nested dictionaries as TOML: plain values first, then tables.
 
     TOML's strings, numbers, booleans and arrays of them are written as in JSON.
@@ -286,9 +286,9 @@ def _toml(table: dict[str, Any], path: str = "") -> str:
     for key, value in table.items():
         name = f"{path}{key}"
         if isinstance(value, dict):
-            lines.append(f"\n[{name}]\n{_toml(value, f'{name}.')}".rstrip())
+            lines.append(f"\n[{name}]\n{toml_text(value, f'{name}.')}".rstrip())
         elif _holds_tables(value):
-            lines.extend(f"\n[[{name}]]\n{_toml(item, f'{name}.')}".rstrip() for item in value)
+            lines.extend(f"\n[[{name}]]\n{toml_text(item, f'{name}.')}".rstrip() for item in value)
     return "\n".join(lines) + "\n"
 
 

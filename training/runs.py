@@ -39,6 +39,15 @@ PLOTS = "plots"
 CHECKPOINT = "checkpoint.npz"
 
 ALL_NAMES = (RECIPE, HISTORY, KERAS, TFLITE, SAVED_MODEL, PREDICTIONS, CARD, PLOTS, CHECKPOINT)
+REFERENCE_NAMES = (
+    "examples",
+    "network",
+    "checkpoints-crops",
+    "checkpoints-line",
+    "crops.weights.h5",
+    "line.weights.h5",
+)
+"""What the reference recipe writes besides its recipe."""
 
 
 class RunError(UsageError):
@@ -73,7 +82,7 @@ def clear(run: Path) -> None:
     """
     if run.is_dir() and any(run.iterdir()) and not (run / RECIPE).is_file():
         raise RunError(f"{run} is not empty and holds no run", "choose another folder with --run")
-    for name in ALL_NAMES:
+    for name in (*ALL_NAMES, *REFERENCE_NAMES):
         remove(run / name)
 
 

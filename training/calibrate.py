@@ -1,0 +1,201 @@
+"""Fits what turns two readers' scores into one decision and an honest confidence, on labelled pictures of strings.
+
+Nothing of a network is trained here: the readers' weights, a logistic model (Platt, 1999), the confidence from
+which a string is accepted. Half of the strings choose the weight; the other half, which chose nothing, fit the
+confidence.
+
+    python -m training.calibrate NETWORK FOLDER [FOLDER ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extractor.decision import (
+    FEATURES,
+    DecisionSettings,
+    Proposals,
+    features,
+    logistic,
+    propose,
+    rank,
+    ranking_features,
+)
+from extractor.documents import load_page
+from extractor.network import CARD
+from extractor.reader import Reader
+from training.files import write_text
+
+MAX_WRONG = 0.005
+"""Largest share of wrong strings to be expected among the accepted ones."""
+RIDGE = 1.0
+"""Penalty on the logistic model's weights, in units of one observation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One labelled string.
+
+    Attributes:
+        group: The set that it comes from.
+        text: What is written.
+        proposals: What the readers propose.
+    """
+
+    group: str
+    text: str
+    proposals: Proposals
+
+
+def observe(reader: Reader, folders: Sequence[Path], limit: int | None = None) -> list[Observation]:
+    """Let both readers look at all labelled strings.
+
+    Args:
+        reader: With the network to be calibrated.
+        folders: Each with ``labels.jsonl``; pictures of one line are used.
+        limit: Pictures of each folder at most, drawn at random.
+    """
+    seen: list[Observation] = []
+    for folder in folders:
+        rows = [json.loads(line) for line in (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines()]
+        rows = [row for row in rows if len(row["lines"]) == 1]
+        order = np.random.default_rng(0).permutation(len(rows))[:limit]
+        for index in order:
+            row = rows[index]
+            evidence = reader.evidence(load_page(folder / row["file"], 1))
+            if evidence is not None:
+                found = propose(evidence.lattice, evidence.scores, list(evidence.views))
+                seen.append(Observation(folder.name, row["lines"][0], found))
+    return seen
+
+
+def choose_weights(observations: list[Observation], settings: DecisionSettings) -> DecisionSettings:
+    """Fit how much each reader and each digit count, so that right strings come first among the proposals.
+
+    A conditional logistic model (McFadden, "Conditional Logit Analysis of Qualitative Choice Behavior", 1974) over the
+    proposals of each line, fitted by Newton's method.
+
+    Args:
+        observations: Strings that choose; those whose truth is not among the proposals teach nothing.
+        settings: Where the search begins, and what is kept otherwise.
+    """
+    start = np.array([settings.lattice_weight, settings.line_weight, settings.length_bonus])
+    weights = start.copy()
+    cases: list[tuple[NDArray[np.float64], int]] = []
+    for item in observations:
+        right = [index for index, path in enumerate(item.proposals.paths) if path.text == item.text]
+        if right:
+            cases.append((ranking_features(item.proposals), right[0]))
+    for _ in range(50):
+        gradient = RIDGE * (weights - start)
+        curvature = np.eye(len(weights)) * RIDGE
+        for rows, right_row in cases:
+            scores = rows @ weights
+            chance = np.exp(scores - scores.max())
+            chance /= chance.sum()
+            mean = chance @ rows
+            gradient += mean - rows[right_row]
+            curvature += (rows.T * chance) @ rows - np.outer(mean, mean)
+        step = np.clip(np.linalg.solve(curvature, gradient), -1, 1)
+        weights = weights - step
+        if np.abs(step).max() < 1e-6:
+            break
+    lattice, line, bonus = (float(value) for value in weights)
+    return replace(settings, lattice_weight=lattice, line_weight=line, length_bonus=bonus)
+
+
+def fit_confidence(observations: list[Observation], settings: DecisionSettings) -> DecisionSettings:
+    """Fit the logistic model of the confidence and the confidence from which strings are accepted.
+
+    Args:
+        observations: Strings that chose nothing else.
+        settings: The weights between the readers.
+    """
+    rows, outcomes = [], []
+    for item in observations:
+        total, order = rank(item.proposals, settings)
+        rows.append(features(item.proposals, total, order))
+        outcomes.append(item.proposals.paths[order[0]].text == item.text)
+    x, y = np.array(rows), np.array(outcomes, np.float64)
+    scale = np.maximum(x.std(axis=0), 1e-6)
+    solution = _logistic_regression(x / scale, y)
+    weights = tuple(float(value) for value in solution[1:] / scale)
+    fitted = replace(settings, intercept=float(solution[0]), weights=weights)
+    confidence = np.array([logistic(fitted.intercept + float(np.dot(fitted.weights, row))) for row in x])
+    return replace(fitted, accept=_threshold(confidence))
+
+
+def _logistic_regression(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ridge logistic regression by Newton's method; returns the intercept and one weight a column."""
+    design = np.column_stack([np.ones(len(x)), x])
+    ridge = np.eye(design.shape[1]) * RIDGE
+    ridge[0, 0] = 1e-6
+    solution = np.zeros(design.shape[1])
+    for _ in range(50):
+        probability = 1 / (1 + np.exp(-np.clip(design @ solution, -30, 30)))
+        gradient = design.T @ (probability - y) + ridge @ solution
+        curvature = (design * (probability * (1 - probability))[:, None]).T @ design + ridge
+        step = np.linalg.solve(curvature, gradient)
+        solution -= step
+        if np.abs(step).max() < 1e-8:
+            break
+    return solution
+
+
+def _threshold(confidence: NDArray[np.float64]) -> float:
+    """The lowest confidence above which at most `MAX_WRONG` of the strings are to be expected wrong; never under 0.9.
+
+    What is expected comes from the confidences themselves: at this end so few strings decide that a handful of wrong
+    labels would.
+    """
+    ranked = np.sort(confidence)[::-1]
+    expected = np.cumsum(1 - ranked) / np.arange(1, len(ranked) + 1)
+    fine = np.flatnonzero(expected <= MAX_WRONG)
+    return float(max(0.9, ranked[fine[-1]])) if fine.size else 0.999
+
+
+def calibrate(network: Path, folders: Sequence[Path], limit: int | None = None) -> DecisionSettings:
+    """Fit and write the decision settings on a network's card.
+
+    Args:
+        network: Folder of the network.
+        folders: Labelled pictures of strings that the network did not learn from.
+        limit: Pictures of each folder at most.
+
+    Returns:
+        What was fitted.
+    """
+    observations = observe(Reader(network), folders, limit)
+    halves = observations[::2], observations[1::2]
+    settings = fit_confidence(halves[1], choose_weights(halves[0], DecisionSettings()))
+    path = network / CARD
+    card = json.loads(path.read_text(encoding="utf-8"))
+    card["reading"].update({name: getattr(settings, name) for name in DecisionSettings.__slots__})
+    card["calibrated_on"] = dict(Counter(item.group for item in observations))
+    write_text(path, json.dumps(card, indent=2) + "\n")
+    return settings
+
+
+def main() -> None:
+    """Calibrate one network from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("network", type=Path)
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--limit", type=int)
+    options = parser.parse_args()
+    settings = calibrate(options.network, options.folders, options.limit)
+    named = dict(zip(FEATURES, (round(value, 3) for value in settings.weights), strict=True))
+    print(f"{settings}\n{named}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

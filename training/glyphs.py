@@ -1,0 +1,166 @@
+"""Isolated digits and letters that synthetic lines are written with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.handwriting import Hand, digit_image, draw_hand
+
+Glyph = NDArray[np.uint8]
+"""Tight ink coverage, (H, W) uint8, ink 255 on 0."""
+
+CANVAS = 64
+"""Height to which small pictures are enlarged before their strokes are smoothed."""
+LOOKALIKES = frozenset("OoIliSsZzBbgqDQ|")
+"""Letters that look like digits: they are no evidence of what is not a digit."""
+
+
+@dataclass(frozen=True, slots=True)
+class GlyphBank:
+    """Digits by source and class, and letters.
+
+    Attributes:
+        digits: For each source, ten arrays of pictures (N, H, W) uint8, ink bright.
+        letters: Pictures (N, H, W) uint8, ink bright.
+        words: Pictures (N, H, W) uint8, ink bright.
+    """
+
+    digits: dict[str, list[NDArray[np.uint8]]]
+    letters: NDArray[np.uint8]
+    words: NDArray[np.uint8]
+
+
+SOURCES = ("mnist", "bhmsds", "semeion", "optdigits32")
+"""Sets of isolated digits that weights may learn from."""
+
+
+def load_bank(data: Path, *, mnist_train: int = 55_000) -> GlyphBank:
+    """Load all sets that weights may learn from.
+
+    Args:
+        data: Folder with ``digits/`` and ``letters/``.
+        mnist_train: How many of MNIST's training pictures are used; the rest validate.
+
+    Returns:
+        The bank.
+    """
+    digits: dict[str, list[NDArray[np.uint8]]] = {}
+    for source in SOURCES:
+        pictures, labels = load_digits(data, source)
+        if source == "mnist":
+            pictures, labels = pictures[:mnist_train], labels[:mnist_train]
+        digits[source] = [pictures[labels == digit] for digit in range(10)]
+    with np.load(data / "letters" / "letters_hw62.npz") as archive:
+        pictures, names = archive["x"], archive["y"]
+    texts = [chr(value) if isinstance(value, (int, np.integer)) else str(value) for value in names.tolist()]
+    use = [not text.isdigit() and text not in LOOKALIKES for text in texts]
+    letters = as_ink(pictures[np.array(use)])
+    with np.load(data / "letters" / "dhsd_words.npz") as archive:
+        words = as_ink(archive["x"])
+    return GlyphBank(digits, letters, words)
+
+
+def load_digits(data: Path, source: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Load one set of isolated digits with its ink bright.
+
+    Args:
+        data: Folder with ``digits/``.
+        source: One of `SOURCES`, or ``usps``.
+
+    Returns:
+        Pictures (N, H, W) uint8 and labels (N,).
+    """
+    with np.load(data / "digits" / f"{source}.npz") as archive:
+        names = ("x_train", "y_train") if "x_train" in archive else ("x", "y")
+        pictures, labels = archive[names[0]], archive[names[1]].astype(np.int64)
+    return as_ink(pictures), labels
+
+
+def as_ink(pictures: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Scale pictures to 0-255 with bright ink, whatever their polarity and range.
+
+    Args:
+        pictures: (N, H, W) of any number type, ink dark or bright.
+
+    Returns:
+        (N, H, W) uint8, ink bright.
+    """
+    values = pictures.astype(np.float32)
+    low, high = float(values.min()), float(values.max())
+    values = (values - low) * (255.0 / max(high - low, 1e-6))
+    edges = np.concatenate([values[:, 0], values[:, -1], values[:, :, 0], values[:, :, -1]], axis=1)
+    ground = np.median(edges, axis=1)[:, None, None]
+    dark_ink = float(np.median(ground)) > 127
+    # The ground of each photographed picture is taken off: grey paper is not ink.
+    ink = (ground - values) if dark_ink else (values - ground)
+    peak = np.maximum(np.percentile(ink, 99.5, axis=(1, 2), keepdims=True), 1.0)
+    return np.asarray(np.clip(ink * (255.0 / peak), 0, 255), np.uint8)
+
+
+def tight(picture: NDArray[np.uint8], threshold: int = 40) -> Glyph | None:
+    """Crop a picture to its ink; None when it holds none."""
+    x, y, width, height = cv2.boundingRect((picture > threshold).astype(np.uint8))
+    return picture[y : y + height, x : x + width] if width and height else None
+
+
+def smooth_glyph(picture: NDArray[np.uint8], rng: np.random.Generator, weight: float) -> Glyph | None:
+    """Enlarge a small picture and redraw its strokes with clean edges.
+
+    Args:
+        picture: (H, W) uint8, ink bright.
+        rng: Source of randomness.
+        weight: Stroke weight, 0 thin to 1 bold: the level at which the blurred picture is cut.
+
+    Returns:
+        Tight ink, about `CANVAS` pixels high, or None when nothing is left.
+    """
+    cut = tight(picture)
+    if cut is None:
+        return None
+    scale = CANVAS / max(cut.shape[0], 0.6 * cut.shape[1])
+    big = cv2.resize(
+        cv2.copyMakeBorder(cut, 2, 2, 2, 2, cv2.BORDER_CONSTANT),
+        None,
+        fx=scale,
+        fy=scale,
+        interpolation=cv2.INTER_CUBIC,
+    )
+    blurred = cv2.GaussianBlur(big, (0, 0), 0.28 * scale + 0.6)
+    peak = float(blurred.max())
+    level = peak * (0.62 - 0.36 * weight)
+    sharp = np.clip((blurred.astype(np.float32) - level) * (255.0 / (0.16 * peak + 1)) + 127, 0, 255).astype(np.uint8)
+    return tight(sharp, 100)
+
+
+Writer = Callable[[int], Glyph | None]
+"""Writes one digit in one hand."""
+
+
+def draw_writer(bank: GlyphBank, rng: np.random.Generator) -> tuple[str, Writer]:
+    """Choose a hand: a set of scanned digits with one stroke weight, or a hand of the stroke model.
+
+    Args:
+        bank: The sets.
+        rng: Source of randomness.
+
+    Returns:
+        The source's name and a function that writes a digit.
+    """
+    source = str(rng.choice(["strokes", "mnist", "bhmsds", "semeion", "optdigits32"], p=[0.38, 0.27, 0.27, 0.03, 0.05]))
+    if source == "strokes":
+        hand: Hand = draw_hand(rng)
+        return source, lambda digit: tight(digit_image(digit, hand, rng, height=CANVAS), 100)
+    weight = float(rng.uniform(0.0, 0.85))
+    sets = bank.digits[source]
+
+    def write(digit: int) -> Glyph | None:
+        choices = sets[digit]
+        return smooth_glyph(choices[rng.integers(len(choices))], rng, weight)
+
+    return source, write
