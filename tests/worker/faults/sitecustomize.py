@@ -1,0 +1,34 @@
+"""Put on PYTHONPATH, makes documents misbehave by their names, in whichever process reads them.
+
+``held`` waits for a file ``go`` beside it; ``slow`` takes a third of a second; ``deadly`` kills its process; ``stuck``
+cannot be interrupted; ``faulty`` raises; ``greedy`` is short of memory.
+"""
+
+import os
+import signal
+import time
+
+from extractor import documents
+
+_load_page = documents.load_page
+
+
+def load_page(path, page, **arguments):
+    name = path.name
+    while "held" in name and not (path.parent / "go").exists():
+        time.sleep(0.02)
+    if "slow" in name:
+        time.sleep(0.33)
+    if "deadly" in name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "stuck" in name:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        time.sleep(600)
+    if "faulty" in name:
+        raise ZeroDivisionError("secret 12345")
+    if "greedy" in name:
+        raise MemoryError
+    return _load_page(path, page, **arguments)
+
+
+documents.load_page = load_page
