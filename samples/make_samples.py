@@ -355,7 +355,7 @@ DOCUMENTS: Final[dict[str, tuple[int, Callable[[np.random.Generator], list[Sampl
     "envelope-2.jpg": (6, lambda rng: envelope(rng, "Hampden Ferry", "Rectory Cottage", "Anton Ferber", 6)),
     "form-boxes.jpg": (7, form_with_boxes),
     "form-cells.jpg": (8, form_with_coloured_cells),
-    "form-combs.png": (9, form_with_combs),
+    "form-combs.png": (40, form_with_combs),
     "inspection.pdf": (10, inspection_report),
     "log-book.jpg": (11, log_book),
     "meter-card.jpg": (36, meter_card),
