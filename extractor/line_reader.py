@@ -98,7 +98,8 @@ def beam_search(steps: NDArray[np.float32], width: int = 12) -> list[tuple[str, 
                 known = grown.get(longer, (NEVER, NEVER))
                 grown[longer] = (known[0], _add(known[1], gain + (ends_blank if digit == last else total)))
         beams = dict(sorted(grown.items(), key=lambda item: -max(item[1]))[:width])
-    return sorted(((text, _add(*scores)) for text, scores in beams.items()), key=lambda item: -item[1])
+    totals = ((text, _add(*scores)) for text, scores in beams.items())
+    return sorted((item for item in totals if item[1] > NEVER), key=lambda item: -item[1])
 
 
 def string_log_probabilities(steps: NDArray[np.float32], texts: Sequence[str]) -> NDArray[np.float64]:

@@ -16,9 +16,9 @@ from extractor.segmentation import Lattice
 
 WORST_STEP = -3.2
 """Mean cost of a digit of the lattice's best path beyond which a second look is not worth its time."""
-LEAST_GAIN = 2.3
+LEAST_GAIN = 1.9
 """What each digit adds, on average, to the log-probability against that of no number at all."""
-CLEAR_GAIN, CLEAR_CONFIDENCE = 5.0, 0.5
+CLEAR_GAIN, CLEAR_CONFIDENCE = 4.5, 0.5
 """A string that gains less than the first must be read with at least the second."""
 WORST_LATTICE, WORST_LINE = -2.8, -1.3
 """Mean log-probability of a digit that either reader must reach."""

@@ -7,6 +7,7 @@ import numpy as np
 from extractor.classifier import NOT_ONE_DIGIT, SKIP
 from extractor.decision import Decision, DecisionSettings, decide
 from extractor.decoding import Path, best_paths
+from extractor.line_reader import BLANK
 from extractor.plausible import is_number, may_hold_number
 
 from . import drawn
@@ -20,39 +21,52 @@ def rows(*classes: int, sure: float = -0.01) -> np.ndarray:
     return scores
 
 
-def verdict(scores: np.ndarray) -> tuple[bool, bool]:
+def steps_of(text: str, sure: float = -0.01) -> np.ndarray:
+    """A line network's view that spells a string, a blank after each digit."""
+    rows = np.full((2 * len(text) + 1, 11), -9.0, np.float32)
+    rows[:, BLANK] = sure
+    for index, character in enumerate(text):
+        rows[2 * index + 1] = -9.0
+        rows[2 * index + 1, int(character)] = sure
+    return rows
+
+
+def verdict(scores: np.ndarray, seen: str) -> tuple[bool, bool]:
+    """Whether a line may hold, and does hold, a number, when the line network sees the second argument."""
     lattice = drawn.lattice_of(len(scores), set())
-    decision = decide(lattice, scores, [], DecisionSettings())
-    return may_hold_number(best_paths(lattice, scores, 1)[0], lattice), is_number(decision, lattice, scores)
+    views = [steps_of(seen)]
+    settings = DecisionSettings()
+    decision = decide(lattice, scores, views, settings)
+    likely = may_hold_number(best_paths(lattice, scores, 1)[0], lattice)
+    return likely, is_number(decision, lattice, scores, views, settings)
 
 
 def test_sure_digits_are_a_number():
-    assert verdict(rows(4, 0, 7)) == (True, True)
+    assert verdict(rows(4, 0, 7), "407") == (True, True)
 
 
 def test_one_sure_digit_is_a_number():
-    assert verdict(rows(8)) == (True, True)
+    assert verdict(rows(8), "8") == (True, True)
 
 
 def test_separators_between_digits_do_not_matter():
-    assert verdict(rows(4, 0, SKIP, 7)) == (True, True)
+    assert verdict(rows(4, 0, 7, SKIP, 1, 3), "40713") == (True, True)
 
 
 def test_ink_that_is_no_digit_is_no_number():
-    assert verdict(rows(NOT_ONE_DIGIT, NOT_ONE_DIGIT, NOT_ONE_DIGIT)) == (False, False)
+    assert verdict(rows(NOT_ONE_DIGIT, NOT_ONE_DIGIT, NOT_ONE_DIGIT), "") == (False, False)
 
 
 def test_skipped_ink_is_no_number():
-    assert verdict(rows(SKIP, SKIP, SKIP)) == (False, False)
+    assert verdict(rows(SKIP, SKIP, SKIP), "") == (False, False)
 
 
 def test_one_digit_among_much_other_ink_is_no_number():
-    assert verdict(rows(SKIP, SKIP, 3, SKIP))[1] is False
+    assert verdict(rows(SKIP, SKIP, 3, SKIP), "3")[1] is False
 
 
-def test_unsure_digits_are_no_number():
-    scores = rows(1, 2, 3, sure=-1.3)
-    assert verdict(scores)[1] is False
+def test_digits_that_only_one_reader_sees_are_no_number():
+    assert verdict(rows(1, 2, 3), "")[1] is False
 
 
 def test_the_empty_string_is_no_number():
@@ -60,4 +74,4 @@ def test_the_empty_string_is_no_number():
     scores = np.zeros((0, 12), np.float32)
     empty = Path("", 0.0, ())
     assert not may_hold_number(empty, lattice)
-    assert not is_number(Decision(empty, 0.5, (), (), ()), lattice, scores)
+    assert not is_number(Decision(empty, 0.5, (), (), ()), lattice, scores, [steps_of("")], DecisionSettings())
