@@ -34,7 +34,7 @@ from training.runs import RECIPE
 MNIST_TRAIN = 55_000
 """MNIST's training pictures that the network learns from; the other 5,000 of the 60,000 validate."""
 PRECISION: Precision = "float16"
-"""Of the shipped files: half the size of float32 and, unlike int8, without loss."""
+"""Of the shipped files: half the size of float32."""
 ATTRIBUTION = (
     "MNIST (LeCun, Cortes, Burges), CC BY-SA 3.0, the 60,000 training digits",
     "BHMSDS, Basic Handwritten Math Symbols Dataset (wblachowski), MIT",
