@@ -12,7 +12,8 @@ CARD: Final = Path(__file__).parents[1] / "extractor" / "models" / "card.json"
 BEGIN: Final = "<!-- begin: written by docs/make_network_page.py -->\n"
 END: Final = "<!-- end -->\n"
 METRICS: Final = {
-    "crops_float_validation": "crop network before its export, on 5,000 MNIST digits that trained nothing",
+    "mnist_validation_accuracy_float": "crop network before its export, on 5,000 MNIST digits that trained nothing",
+    "mnist_validation_accuracy": "shipped crop network, on the same digits",
     "mnist_test_accuracy": "shipped crop network, on the 10,000 MNIST test digits: read right",
     "mnist_test_rejected": "the same: taken for something else than one digit",
 }
@@ -46,9 +47,13 @@ def figures(card: dict[str, Any]) -> list[str]:
         "temperature of the crop network": f"{reading['temperature']:.3f}" if "temperature" in reading else None,
     }
     lines = _table("the network", "", ((name, value) for name, value in facts.items() if value))
-    lines += _table(
-        "measured", "", ((METRICS.get(name, name), _share(v)) for name, v in card.get("metrics", {}).items())
-    )
+    metrics = dict(card.get("metrics", {}))
+    rejection = metrics.pop("rejection", None)
+    lines += _table("measured", "", ((METRICS.get(name, name), _share(value)) for name, value in metrics.items()))
+    if rejection:
+        rows = rejection["kinds"] | {"all of these": rejection["overall"]}
+        heading = f"non-digits rejected, {_share(rejection['kept_test'])} of the test digits kept"
+        lines += _table(heading, "", ((name, _share(item["rejected"])) for name, item in rows.items()))
     lines += _listed("Its weights learnt from", card.get("trained_on", ()))
     fitted = (f"{name}: {count} strings" for name, count in card.get("calibrated_on", {}).items())
     lines += _listed("Its confidence was fitted on, its weights learnt nothing from", fitted)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from extractor.errors import DigitsError, DocumentError, ModelError, UsageError
     from extractor.layout import Layout
     from extractor.reader import Reader, ReadOptions
-    from extractor.readings import DigitReading, FieldReading, PageFailure, PageReading
+    from extractor.readings import DigitReading, FieldReading, PageFailure, PageReading, Separator
 
 __all__ = [
     "DigitReading",
@@ -26,6 +26,7 @@ __all__ = [
     "PageReading",
     "ReadOptions",
     "Reader",
+    "Separator",
     "UsageError",
     "read",
 ]
@@ -40,6 +41,7 @@ _HOMES = {
     "PageReading": "extractor.readings",
     "ReadOptions": "extractor.reader",
     "Reader": "extractor.reader",
+    "Separator": "extractor.readings",
     "UsageError": "extractor.errors",
 }
 
@@ -49,6 +51,7 @@ def read(
     *,
     layout: Layout = "auto",
     dpi: int = 300,
+    accept_error: float | None = None,
     model: str | os.PathLike[str] | None = None,
 ) -> list[PageReading]:
     """Read the digit strings of one document, one page in memory at a time.
@@ -60,6 +63,7 @@ def read(
         layout: Where digits are looked for: the whole image is one string (``line``), strings anywhere (``page``), the
             largest ruled grid (``grid``), or whichever fits (``auto``).
         dpi: Resolution at which pages of a PDF are drawn.
+        accept_error: Share of wrong strings that may be among the accepted ones, 0 to 1; 0.005 when None.
         model: Folder of the network; the shipped one when None.
 
     Returns:
@@ -69,7 +73,7 @@ def read(
     Raises:
         DocumentError: No page of the file can be read.
         ModelError: The network is missing, damaged or of another make.
-        UsageError: The resolution is not positive.
+        UsageError: The resolution is not positive, or the network cannot hold the accepted error.
     """
     from extractor.documents import count_pages, load_page
     from extractor.errors import DocumentError
@@ -77,7 +81,7 @@ def read(
     from extractor.readings import PageFailure, PageReading
 
     file, name = Path(path), os.fspath(path)
-    options = ReadOptions(layout=layout, dpi=dpi)
+    options = ReadOptions(layout=layout, dpi=dpi, accept_error=accept_error)
     reader = Reader(None if model is None else Path(model))
     readings: list[PageReading] = []
     errors: list[DocumentError] = []

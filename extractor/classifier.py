@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,12 @@ NOT_ONE_DIGIT = 10
 """A part of a digit, several digits, or something else that a path through the lattice should not hold."""
 SKIP = 11
 """Ink that is no part of any digit: specks, separators, remains of lines."""
-BATCH = 64
-"""Candidates that go through the interpreter at once; the last batch is padded: tensors never change their shape."""
+BATCH = 8
+"""Candidates that go through the interpreter at once: a candidate costs the same in any batch, and a small one pads a
+string little. Networks are exported for this number: where a file leaves the number open, LiteRT makes some shapes only
+while it runs, and moves tensors that parts of the network hold on to."""
+_OPEN_BATCH = 64
+"""Batch of a file that leaves it open: with it no tensor has been seen to move."""
 
 
 class Classifier:
@@ -41,10 +46,13 @@ class Classifier:
         if details.keys() != {"crops", "context", "geometry"}:
             raise ModelError(f"the network in {self.network.folder} does not take crops, context and geometry")
         self._inputs = tuple(details[name] for name in ("crops", "context", "geometry"))
-        shapes = ((BATCH, 28, 28), (BATCH, 28, 28), (BATCH, 8))
-        for index, shape in zip(self._inputs, shapes, strict=True):
-            self._interpreter.resize_tensor_input(index, shape)
-        self._interpreter.allocate_tensors()
+        signature = self._interpreter.get_input_details()[0]["shape_signature"]
+        self._batch = int(signature[0])
+        if self._batch < 0:
+            self._batch = _OPEN_BATCH
+            for index, shape in zip(self._inputs, ((28, 28), (28, 28), (8,)), strict=True):
+                self._interpreter.resize_tensor_input(index, (self._batch, *shape))
+            self._interpreter.allocate_tensors()
         self._output = self._interpreter.get_output_details()[0]["index"]
 
     def log_probabilities(
@@ -60,19 +68,19 @@ class Classifier:
         Returns:
             (N, 12) float32: log-probabilities of the ten digits, "not one digit" and "skip".
         """
-        count = len(crops)
-        out = np.empty((count, CLASSES), np.float32)
-        first = np.zeros((BATCH, 28, 28), np.uint8)
-        second = np.zeros((BATCH, 28, 28), np.uint8)
-        third = np.zeros((BATCH, 8), np.float32)
-        for start in range(0, count, BATCH):
-            size = min(BATCH, count - start)
-            for target, source in ((first, crops), (second, context), (third, geometry)):
-                target[:size] = source[start : start + size]
-            for index, values in zip(self._inputs, (first, second, third), strict=True):
-                self._interpreter.set_tensor(index, np.asarray(values, np.float32))
+        out = np.empty((len(crops), CLASSES), np.float32)
+        sources: tuple[NDArray[Any], ...] = (crops, context, geometry)
+        buffers = [np.zeros((self._batch, *values.shape[1:]), np.float32) for values in sources]
+        # The last batch is padded: tensors never change their shape.
+        for start in range(0, len(crops), self._batch):
+            part = slice(start, start + self._batch)
+            size = len(out[part])
+            for index, buffer, values in zip(self._inputs, buffers, sources, strict=True):
+                buffer[:size] = values[part]
+                self._interpreter.set_tensor(index, buffer)
             self._interpreter.invoke()
-            logits = self._interpreter.get_tensor(self._output)[:size] / self.network.temperature
-            peak = logits.max(axis=1, keepdims=True)
-            out[start : start + size] = logits - peak - np.log(np.exp(logits - peak).sum(axis=1, keepdims=True))
+            out[part] = self._interpreter.get_tensor(self._output)[:size]
+        out /= self.network.temperature
+        out -= out.max(axis=1, keepdims=True, initial=-np.inf)
+        out -= np.log(np.exp(out).sum(axis=1, keepdims=True))
         return out

@@ -9,15 +9,17 @@ network's card.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from extractor.decoding import Path, align, best_paths
+from extractor.acceptance import Table, table_from_card
+from extractor.decoding import Path, align_all, best_paths
 from extractor.errors import ModelError
-from extractor.line_reader import beam_search, string_log_probabilities
+from extractor.line_reader import beam_search, view_log_probabilities
 from extractor.segmentation import Lattice
 
 FEATURES = ("margin", "readers_agree", "worst_digit", "line_margin", "lattice_margin", "skipped")
@@ -40,7 +42,8 @@ class DecisionSettings:
         length_bonus: Added for each digit of a string.
         intercept: Of the confidence.
         weights: Of the confidence, in the order of `FEATURES`.
-        accept: Confidence from which a string is accepted.
+        accept: Confidence from which a string is accepted when the user does not say how large an error may be.
+        accept_at: Confidences from which a string is accepted, for the errors that a user may accept.
     """
 
     lattice_weight: float = 0.5
@@ -49,6 +52,7 @@ class DecisionSettings:
     intercept: float = 0.0
     weights: tuple[float, ...] = (0.6, 0.5, 0.1, 0.0, 0.0, 0.0)
     accept: float = 0.99
+    accept_at: Table = ()
 
     @classmethod
     def from_card(cls, reading: dict[str, Any]) -> DecisionSettings:
@@ -57,8 +61,10 @@ class DecisionSettings:
         Raises:
             ModelError: A setting is no number, or the number of weights is wrong.
         """
+        accept_at = table_from_card(reading)
         try:
-            values = {name: float(reading[name]) for name in cls.__slots__ if name in reading and name != "weights"}
+            single = (name for name in cls.__slots__ if name in reading and name not in ("weights", "accept_at"))
+            values = {name: float(reading[name]) for name in single}
             weights = tuple(float(value) for value in reading.get("weights", cls().weights))
         except (TypeError, ValueError) as error:
             raise ModelError(
@@ -66,7 +72,7 @@ class DecisionSettings:
             ) from error
         if len(weights) != len(FEATURES):
             raise ModelError(f"the network's card has {len(weights)} confidence weights instead of {len(FEATURES)}")
-        return cls(**values, weights=weights)
+        return cls(**values, weights=weights, accept_at=accept_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,28 +113,37 @@ class Proposals:
     worst: NDArray[np.float64]
 
 
-def propose(lattice: Lattice, scores: NDArray[np.float32], views: list[NDArray[np.float32]]) -> Proposals:
+def propose(
+    lattice: Lattice,
+    scores: NDArray[np.float32],
+    views: list[NDArray[np.float32]],
+    also: Callable[[Sequence[str]], Sequence[str]] | None = None,
+) -> Proposals:
     """Collect and score the strings that either reader proposes.
 
     Args:
         lattice: N candidates.
         scores: (N, 12) log-probabilities of the crop network.
         views: For each view of the line (T, 11) log-probabilities of the line network; may be empty.
+        also: Is given the strings that the readers propose and returns others to be scored.
 
     Returns:
         At least one string, perhaps the empty one.
     """
     by_lattice = {path.text: path for path in best_paths(lattice, scores, PROPOSALS)}
     texts = dict.fromkeys(by_lattice)
-    for steps in views:
+    for steps in {id(steps): steps for steps in views}.values():
         texts.update(dict.fromkeys(text for text, _ in beam_search(steps, PROPOSALS)))
-    found = (by_lattice.get(text) or align(lattice, scores, text) for text in texts)
-    paths = tuple(path for path in found if path is not None)
+    if also is not None:
+        texts.update(dict.fromkeys(also(tuple(texts))))
+    others = [text for text in texts if text not in by_lattice]
+    found = by_lattice | dict(zip(others, align_all(lattice, scores, others), strict=True))
+    paths = tuple(path for path in found.values() if path is not None)
     line = np.zeros(len(paths))
     if views:
         strings = [path.text for path in paths]
-        said = [np.maximum(string_log_probabilities(steps, strings), LEAST) for steps in views]
-        line = np.asarray(np.mean(said, axis=0), np.float64)
+        said = np.maximum(view_log_probabilities(views, strings), LEAST)
+        line = np.asarray(said.mean(axis=0), np.float64)
     return Proposals(
         paths=paths,
         lattice=np.array([path.score for path in paths]),
@@ -155,7 +170,17 @@ def decide(
     Returns:
         The decision.
     """
-    proposals = propose(lattice, scores, views)
+    return conclude(propose(lattice, scores, views), scores, settings)
+
+
+def conclude(proposals: Proposals, scores: NDArray[np.float32], settings: DecisionSettings) -> Decision:
+    """Choose among proposals, and say how sure the choice is.
+
+    Args:
+        proposals: At least one.
+        scores: (N, 12) log-probabilities of the crop network.
+        settings: Weights.
+    """
     total, order = rank(proposals, settings)
     best = proposals.paths[order[0]]
     found = features(proposals, total, order)

@@ -6,6 +6,8 @@ digit. The best-path search is Viterbi's over the lattice with k hypotheses a no
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +22,9 @@ LIKELY = -6.5
 """A digit less likely than this on a candidate is not followed, but the candidate's best digit always is."""
 KEPT = 12
 """Hypotheses kept at each node."""
+
+_Used = tuple[int, "_Used"] | None
+"""Candidates of a path, the last one first: an index and those before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +53,10 @@ def best_paths(lattice: Lattice, scores: NDArray[np.float32], count: int = KEPT)
     Returns:
         Strings with their best paths, best first; one empty path for an empty lattice.
     """
-    floored = np.maximum(scores, FLOOR)
+    floored = np.maximum(scores, FLOOR).tolist()
     options = [_options(row) for row in floored]
-    nodes: list[dict[str, tuple[float, tuple[int, ...]]]] = [{} for _ in range(lattice.pieces + 1)]
-    nodes[0][""] = (0.0, ())
+    nodes: list[dict[str, tuple[float, _Used]]] = [{} for _ in range(lattice.pieces + 1)]
+    nodes[0][""] = (0.0, None)
     by_start: list[list[int]] = [[] for _ in range(lattice.pieces + 1)]
     for index, item in enumerate(lattice.candidates):
         by_start[item.start].append(index)
@@ -60,13 +65,17 @@ def best_paths(lattice: Lattice, scores: NDArray[np.float32], count: int = KEPT)
         for index in by_start[start]:
             item = lattice.candidates[index]
             target = nodes[item.stop]
+            skip = floored[index][SKIP] if item.stop == start + 1 else None
             for text, (score, used) in here:
+                step = (index, used)
                 for digit, gain in options[index]:
-                    _keep(target, text + digit, score + gain, (*used, index))
-                if item.stop == start + 1:
-                    _keep(target, text, score + float(floored[index, SKIP]), used)
+                    longer, total = text + digit, score + gain
+                    if longer not in target or total > target[longer][0]:
+                        target[longer] = (total, step)
+                if skip is not None and (text not in target or score + skip > target[text][0]):
+                    target[text] = (score + skip, used)
     final = sorted(nodes[-1].items(), key=lambda entry: -entry[1][0])[:count]
-    return [Path(text, score, used) for text, (score, used) in final]
+    return [Path(text, score, _candidates_of(used)) for text, (score, used) in final]
 
 
 def align(lattice: Lattice, scores: NDArray[np.float32], text: str) -> Path | None:
@@ -80,30 +89,58 @@ def align(lattice: Lattice, scores: NDArray[np.float32], text: str) -> Path | No
     Returns:
         The path, or None when the lattice has fewer candidates in a row than the string has digits.
     """
-    size = len(text)
-    digits = [int(character) for character in text]
+    return align_all(lattice, scores, [text])[0]
+
+
+def align_all(lattice: Lattice, scores: NDArray[np.float32], texts: Sequence[str]) -> list[Path | None]:
+    """Find the best path of each of several strings, see `align`.
+
+    Args:
+        lattice: N candidates.
+        scores: (N, 12) log-probabilities of the crop network.
+        texts: The strings.
+
+    Returns:
+        For each string its path or None.
+    """
+    longest = max(map(len, texts), default=0)
+    digits = np.zeros((len(texts), longest), np.intp)
+    for row, text in zip(digits, texts, strict=True):
+        row[: len(text)] = [int(character) for character in text]
     floored = np.maximum(scores, FLOOR).astype(np.float64)
-    best = np.full((lattice.pieces + 1, size + 1), -np.inf)
-    back = np.full((lattice.pieces + 1, size + 1), -1, np.int32)
-    best[0, 0] = 0.0
-    # Candidates are ordered by start: when one is reached its start node is final.
-    for index, item in enumerate(lattice.candidates):
-        row, target = best[item.start], best[item.stop]
-        if size:
-            gained = row[:-1] + floored[index, digits]
-            better = gained > target[1:]
-            target[1:][better] = gained[better]
-            back[item.stop, 1:][better] = index
-        if item.stop == item.start + 1:
-            dropped = row + floored[index, SKIP]
-            better = dropped > target
-            target[better] = dropped[better]
-            back[item.stop][better] = -2 - index
-    score = float(best[-1, size])
+    # For each node, string and number of digits placed: the best score, and the step that led there.
+    best = np.full((lattice.pieces + 1, len(texts), longest + 1), -np.inf)
+    back = np.full(best.shape, -1, np.int32)
+    best[0, :, 0] = 0.0
+    starts = [item.start for item in lattice.candidates]
+    stops = np.array([item.stop for item in lattice.candidates], np.intp)
+    for start in range(lattice.pieces):
+        # Candidates are ordered by start, so that a node is final when its own are reached.
+        first, last = bisect_left(starts, start), bisect_right(starts, start)
+        row, ends, numbers = best[start], stops[first:last], np.arange(first, last, dtype=np.int32)
+        gained = row[:, :-1] + floored[first:last, digits]
+        known = best[ends]
+        better = gained > known[..., 1:]
+        known[..., 1:][better] = gained[better]
+        best[ends] = known
+        steps = back[ends]
+        steps[..., 1:] = np.where(better, numbers[:, None, None], steps[..., 1:])
+        back[ends] = steps
+        single = first + int(np.flatnonzero(ends == start + 1)[0])
+        dropped = row + floored[single, SKIP]
+        better = dropped > best[start + 1]
+        best[start + 1][better] = dropped[better]
+        back[start + 1][better] = -2 - single
+    return [_trace(lattice, text, best[:, index], back[:, index]) for index, text in enumerate(texts)]
+
+
+def _trace(lattice: Lattice, text: str, best: NDArray[np.float64], back: NDArray[np.int32]) -> Path | None:
+    """Follow the steps of one string back from the last node."""
+    node, position = lattice.pieces, len(text)
+    score = float(best[node, position])
     if score == -np.inf:
         return None
     used: list[int] = []
-    node, position = lattice.pieces, size
     while node > 0:
         step = int(back[node, position])
         index = step if step >= 0 else -2 - step
@@ -114,12 +151,16 @@ def align(lattice: Lattice, scores: NDArray[np.float32], text: str) -> Path | No
     return Path(text, score, tuple(reversed(used)))
 
 
-def _options(row: NDArray[np.float32]) -> list[tuple[str, float]]:
-    best = int(np.argmax(row[:10]))
-    return [(str(digit), float(row[digit])) for digit in range(10) if digit == best or row[digit] > LIKELY]
+def _options(row: list[float]) -> list[tuple[str, float]]:
+    digits = row[:10]
+    best = digits.index(max(digits))
+    return [(str(digit), gain) for digit, gain in enumerate(digits) if digit == best or gain > LIKELY]
 
 
-def _keep(target: dict[str, tuple[float, tuple[int, ...]]], text: str, score: float, used: tuple[int, ...]) -> None:
-    known = target.get(text)
-    if known is None or score > known[0]:
-        target[text] = (score, used)
+def _candidates_of(used: _Used) -> tuple[int, ...]:
+    """Candidates of a path, first to last."""
+    found: list[int] = []
+    while used is not None:
+        index, used = used
+        found.append(index)
+    return tuple(reversed(found))

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".pdf"})
 """Files in folders are taken by these suffixes, in lower or upper case."""
 
+BYTES_PER_PIXEL = 24
+"""Memory that reading a page takes at most for each of its pixels, measured over layouts and kinds of pixels."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -37,11 +40,18 @@ class Limits:
         max_pixels: Pixels of a page.
         max_bytes: Length of a file.
         max_pages: Pages of a file.
+        max_memory: Bytes that reading a page may take, estimated from its pixels; None for no such limit.
     """
 
     max_pixels: int = 200_000_000
     max_bytes: int = 2**30
     max_pages: int = 10_000
+    max_memory: int | None = None
+
+    @property
+    def affordable_pixels(self) -> int:
+        """Pixels of a page that both limits allow."""
+        return self.max_pixels if self.max_memory is None else min(self.max_pixels, self.max_memory // BYTES_PER_PIXEL)
 
 
 def find_documents(paths: Sequence[Path]) -> Iterator[Path]:
@@ -114,7 +124,7 @@ def load_page(
         if kind == "pdf":
             from extractor.pdf import draw_page
 
-            return draw_page(stream, page, dpi, limits.max_pixels)
+            return draw_page(stream, page, dpi, limits.affordable_pixels)
         if kind == "tiff":
             return _load_tiff_page(stream, size, page, limits)
         return _load_image(stream, kind, limits)
@@ -180,7 +190,7 @@ def _document(path: Path, limits: Limits, page: int | None = None) -> Iterator[t
         raise DocumentError(f"{where}: it cannot be read: {printable(reason)}", "", "unreadable") from None
     except MemoryError:
         raise DocumentError(
-            f"{where}: there is not enough memory for it", "scan it at a lower resolution", "too_large"
+            f"{where}: there is not enough memory for it", "scan it at a lower resolution", "memory"
         ) from None
 
 
@@ -251,9 +261,18 @@ def _load_image(stream: BinaryIO, kind: Kind, limits: Limits) -> NDArray[np.uint
 
 
 def _check_pixels(width: int, height: int, limits: Limits) -> None:
+    advice = "scan it at a lower resolution or cut it up"
     if width * height > limits.max_pixels:
         raise DocumentError(
             f"the page has {width:,} x {height:,} pixels, more than {limits.max_pixels / 1e6:,.0f} million",
-            "scan it at a lower resolution or cut it up",
+            advice,
             "too_large",
+        )
+    if width * height > limits.affordable_pixels:
+        needed, allowed = (number / 2**20 for number in (width * height * BYTES_PER_PIXEL, limits.max_memory or 0))
+        raise DocumentError(
+            f"the page has {width:,} x {height:,} pixels and needs {needed:,.0f} MiB of memory; the limit is "
+            f"{allowed:,.0f}",
+            advice,
+            "memory",
         )

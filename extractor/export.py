@@ -13,8 +13,9 @@ from typing import Any, Literal, TextIO
 
 from extractor.names import printable
 from extractor.readings import FieldReading, PageReading
+from extractor.wide import write_wide
 
-Format = Literal["table", "csv", "json", "jsonl"]
+Format = Literal["table", "csv", "wide", "json", "jsonl"]
 
 CSV_COLUMNS = ("document", "page", "field", "text", "confidence", "status", "x", "y", "width", "height")
 
@@ -29,6 +30,7 @@ def write(readings: Iterable[PageReading], format: Format, stream: TextIO) -> No
     - ``csv``: `CSV_COLUMNS`, one row a field. A page that failed has one row too, with ``failed: CODE`` as its status
       and no field, so that nothing is missing without a word. Names that a spreadsheet would take for a formula get an
       apostrophe in front, as OWASP advises.
+    - ``wide``: CSV with one row a page and one column a field, see `extractor.wide`.
     - ``json``: one array of the objects of ``jsonl``.
     - ``jsonl``: one line a page, in ASCII whatever the stream's encoding.
 
@@ -37,7 +39,7 @@ def write(readings: Iterable[PageReading], format: Format, stream: TextIO) -> No
 
     Args:
         readings: The pages, in the order wanted.
-        format: One of the four.
+        format: One of the five.
         stream: Where to write. A file for CSV is best opened with ``newline=""``.
     """
     _WRITERS[format](readings, stream)
@@ -75,14 +77,19 @@ def _write_csv(readings: Iterable[PageReading], stream: TextIO) -> None:
     writer = csv.writer(Sink, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for reading in readings:
-        document = _cell(reading.document)
+        document = safe_cell(reading.document)
         if reading.error is not None:
             writer.writerow((document, reading.page, "", "", "", f"failed: {reading.error.code}", "", "", "", ""))
         writer.writerows((document, reading.page, *_field_cells(field)) for field in reading.fields)
 
 
+def _write_wide(readings: Iterable[PageReading], stream: TextIO) -> None:
+    emit = _encodable_writer(stream)
+    write_wide(readings, emit, safe_cell)
+
+
 def _field_cells(field: FieldReading) -> tuple[object, ...]:
-    return _cell(field.name), field.text, f"{field.confidence:.4f}", field.status, *field.box
+    return safe_cell(field.name), field.text, f"{field.confidence:.4f}", field.status, *field.box
 
 
 def _write_json(readings: Iterable[PageReading], stream: TextIO) -> None:
@@ -101,6 +108,7 @@ def _write_jsonl(readings: Iterable[PageReading], stream: TextIO) -> None:
 _WRITERS: dict[Format, Callable[[Iterable[PageReading], TextIO], None]] = {
     "table": _write_table,
     "csv": _write_csv,
+    "wide": _write_wide,
     "json": _write_json,
     "jsonl": _write_jsonl,
 }
@@ -121,7 +129,7 @@ def _without_surrogates(value: Any) -> Any:
     return value
 
 
-def _cell(name: str) -> str:
+def safe_cell(name: str) -> str:
     """Return a name as one line that no spreadsheet takes for a formula."""
     text = printable(name)
     return f"'{text}" if text.lstrip().startswith(_FORMULA_STARTS) else text

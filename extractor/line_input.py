@@ -7,14 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractor.lines import LineImage
+from extractor.preprocess import percentile
 
 HEIGHT = 32
 """Rows of the line network's input."""
 TYPICAL = 21.0
 """Height of a typical digit in it."""
+STRETCH = 1.3
+"""How much wider than high a pixel is drawn: narrow digits that touch need steps of their own."""
 STRIDE = 4
 """Columns of input for one step of output."""
-MAX_WIDTH = 1600
+MAX_WIDTH = 2048
 """Longer lines are squeezed to this."""
 
 
@@ -30,12 +33,13 @@ def line_input(line: LineImage, *, zoom: float = 1.0, cleaned: bool = False) -> 
         (32, W) uint8 coverage, W a multiple of `STRIDE`.
     """
     source = line.ink if cleaned else line.raw
-    rows = np.nonzero(line.mask)[0]
-    centre = (float(np.percentile(rows, 5)) + float(np.percentile(rows, 95))) / 2 if rows.size else source.shape[0] / 2
+    rows = np.count_nonzero(line.mask, axis=1)
+    centre = (percentile(rows, 5) + percentile(rows, 95)) / 2 if rows.any() else source.shape[0] / 2
     scale = zoom * TYPICAL / line.digit_height
-    scale = min(scale, MAX_WIDTH / source.shape[1])
-    width = int(np.ceil(source.shape[1] * scale / STRIDE)) * STRIDE
+    across = min(scale * STRETCH, MAX_WIDTH / source.shape[1])
+    scale = min(scale, across)
+    width = int(np.ceil(source.shape[1] * across / STRIDE)) * STRIDE
     width = min(max(width, STRIDE * 2), MAX_WIDTH)
     smooth = cv2.GaussianBlur(source, (0, 0), 0.35 / scale) if scale < 0.8 else source
-    matrix = np.array([[scale, 0, 0.5 * scale - 0.5], [0, scale, HEIGHT / 2 - centre * scale]], np.float32)
+    matrix = np.array([[across, 0, 0.5 * across - 0.5], [0, scale, HEIGHT / 2 - centre * scale]], np.float32)
     return cv2.warpAffine(smooth, matrix, (width, HEIGHT), flags=cv2.INTER_LINEAR).astype(np.uint8, copy=False)

@@ -18,12 +18,12 @@ from extractor.network import Network, open_interpreter
 
 BLANK = 10
 """Class of a step that begins no digit."""
-NEVER = -math.inf
-"""The logarithm of no probability."""
 UNLIKELY = -9.0
 """A digit less likely than this at a step does not start a new prefix there."""
 WIDTH_STEP = 64
 """Inputs are padded to whole multiples of this width, so that few tensor shapes occur."""
+MOST_COLUMNS = 4096
+"""Views of this width together go through the interpreter at once: more is no faster and takes memory."""
 
 
 class LineReader:
@@ -49,10 +49,36 @@ class LineReader:
         Returns:
             For each view (W / 4, 11) float32: log-probabilities of the ten digits and blank at each step.
         """
-        if not views:
-            return []
-        width = max(view.shape[1] for view in views)
-        width = -(-width // WIDTH_STEP) * WIDTH_STEP
+        return self.read_lines([views])[0] if views else []
+
+    def read_lines(self, lines: Sequence[Sequence[NDArray[np.uint8]]]) -> list[list[NDArray[np.float32]]]:
+        """Read many lines, those of like width together: a new tensor shape costs as much as a short line.
+
+        Args:
+            lines: For each line its views, at least one, as in `log_probabilities`.
+
+        Returns:
+            For each line what `log_probabilities` says; the very same array for views that are equal.
+        """
+        found: list[list[NDArray[np.float32]]] = [[] for _ in lines]
+        # A line without printed lines looks the same with and without them: the same picture is read once.
+        places = [[_first_like(views, view) for view in views] for views in lines]
+        widths = [max(view.shape[1] for view in views) for views in lines]
+        widths = [-(-width // WIDTH_STEP) * WIDTH_STEP for width in widths]
+        for width in sorted(set(widths)):
+            members = [index for index, own in enumerate(widths) if own == width]
+            most = max(1, MOST_COLUMNS // (width * max(len(lines[index]) for index in members)))
+            for start in range(0, len(members), most):
+                some = members[start : start + most]
+                asked = [(index, place) for index in some for place in sorted(set(places[index]))]
+                views = [lines[index][place] for index, place in asked]
+                said = dict(zip(asked, self._invoke(views, width), strict=True))
+                for index in some:
+                    found[index] = [said[index, place] for place in places[index]]
+        return found
+
+    def _invoke(self, views: list[NDArray[np.uint8]], width: int) -> list[NDArray[np.float32]]:
+        """Read views together, each padded to a width."""
         batch = np.zeros((len(views), HEIGHT, width), np.float32)
         for row, view in zip(batch, views, strict=True):
             row[:, : view.shape[1]] = view
@@ -64,6 +90,11 @@ class LineReader:
         self._interpreter.invoke()
         logits = self._interpreter.get_tensor(self._output)
         return [log_softmax(row[: view.shape[1] // STRIDE]) for row, view in zip(logits, views, strict=True)]
+
+
+def _first_like(views: Sequence[NDArray[np.uint8]], view: NDArray[np.uint8]) -> int:
+    """Place of the first view that equals one of them."""
+    return next(place for place, other in enumerate(views) if other is view or np.array_equal(other, view))
 
 
 def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -82,28 +113,39 @@ def beam_search(steps: NDArray[np.float32], width: int = 12) -> list[tuple[str, 
     Returns:
         Strings with their log-probabilities, best first.
     """
-    beams: dict[str, tuple[float, float]] = {"": (0.0, NEVER)}
-    for row in steps.tolist():
+    chances, scale = _chances(steps)
+    likely: list[list[tuple[str, float]]] = [[] for _ in steps]
+    for step, number in np.argwhere(steps[:, :BLANK] > UNLIKELY).tolist():
+        likely[step].append((str(number), float(chances[step, number])))
+    # For each prefix the chances of all alignments that end on a blank, and of those that end on its last digit.
+    beams: dict[str, tuple[float, float]] = {"": (1.0, 0.0)}
+    for row, starts in zip(chances.tolist(), likely, strict=True):
         blank = row[BLANK]
-        likely = [(str(digit), gain) for digit, gain in enumerate(row[:BLANK]) if gain > UNLIKELY]
-        grown: dict[str, tuple[float, float]] = {}
-        for prefix, (ends_blank, ends_digit) in beams.items():
-            total = _add(ends_blank, ends_digit)
-            last = prefix[-1:]
-            known = grown.get(prefix, (NEVER, NEVER))
-            stay = ends_digit + row[int(last)] if last else NEVER
-            grown[prefix] = (_add(known[0], total + blank), _add(known[1], stay))
-            for digit, gain in likely:
+        grown = {
+            prefix: ((ends_blank + ends_digit) * blank, ends_digit * row[int(prefix[-1])] if prefix else 0.0)
+            for prefix, (ends_blank, ends_digit) in beams.items()
+        }
+        # A longer prefix that is behind all of these would be dropped again.
+        floor = min(max(pair) for pair in grown.values()) if len(grown) == width else 0.0
+        for digit, gain in starts:
+            for prefix, (ends_blank, ends_digit) in beams.items():
                 longer = prefix + digit
-                known = grown.get(longer, (NEVER, NEVER))
-                grown[longer] = (known[0], _add(known[1], gain + (ends_blank if digit == last else total)))
-        beams = dict(sorted(grown.items(), key=lambda item: -max(item[1]))[:width])
-    totals = ((text, _add(*scores)) for text, scores in beams.items())
-    return sorted((item for item in totals if item[1] > NEVER), key=lambda item: -item[1])
+                added = gain * (ends_blank if prefix[-1:] == digit else ends_blank + ends_digit)
+                if longer in grown:
+                    known = grown[longer]
+                    grown[longer] = (known[0], known[1] + added)
+                elif added > 0 and added >= floor:
+                    grown[longer] = (0.0, added)
+        if len(grown) > width:
+            grown = dict(sorted(grown.items(), key=lambda item: -max(item[1]))[:width])
+        beams = grown
+    totals = ((text, ends_blank + ends_digit) for text, (ends_blank, ends_digit) in beams.items())
+    found = [(text, math.log(total) + scale) for text, total in totals if total > 0]
+    return sorted(found, key=lambda item: -item[1])
 
 
 def string_log_probabilities(steps: NDArray[np.float32], texts: Sequence[str]) -> NDArray[np.float64]:
-    """Sum over all alignments of each string: the CTC forward algorithm, all strings at once.
+    """Score strings in one view, see `view_log_probabilities`.
 
     Args:
         steps: (T, 11) log-probabilities, T at least 1.
@@ -112,24 +154,56 @@ def string_log_probabilities(steps: NDArray[np.float32], texts: Sequence[str]) -
     Returns:
         (N,) natural logarithms of the strings' probabilities.
     """
+    return np.asarray(view_log_probabilities([steps], texts)[0])
+
+
+def view_log_probabilities(views: Sequence[NDArray[np.float32]], texts: Sequence[str]) -> NDArray[np.float64]:
+    """Sum over all alignments of each string in each view: the CTC forward algorithm, all at once.
+
+    Args:
+        views: V arrays (T, 11) of log-probabilities, T at least 1.
+        texts: N strings of digits.
+
+    Returns:
+        (V, N) natural logarithms of the strings' probabilities; minus infinity for a string that is less likely
+        than the view's likeliest alignment by a factor of some 10 to the 300.
+    """
+    distinct = {id(steps): steps for steps in views}
+    if len(distinct) < len(views):
+        said = dict(zip(distinct, view_log_probabilities(list(distinct.values()), texts), strict=True))
+        return np.array([said[id(steps)] for steps in views])
+    most = max(len(steps) for steps in views)
+    # A shorter view goes on with certain blanks, which change no probability.
+    chances = np.zeros((most, len(views), BLANK + 1))
+    chances[:, :, BLANK] = 1.0
+    scales = np.zeros((len(views), 1))
+    for view, steps in enumerate(views):
+        chances[: len(steps), view], scales[view] = _chances(steps)
     sizes = np.array([2 * len(text) + 1 for text in texts])
     symbols = np.full((len(texts), int(sizes.max())), BLANK)
     for row, text in zip(symbols, texts, strict=True):
         row[1 : 2 * len(text) : 2] = [int(character) for character in text]
     # A digit may follow the digit before the last blank only when they differ.
-    barred = np.full(symbols.shape, NEVER)
-    barred[:, 2:][(symbols[:, 2:] != BLANK) & (symbols[:, 2:] != symbols[:, :-2])] = 0.0
-    emitted = steps.astype(np.float64)[:, symbols]
-    alpha = np.full((len(texts), symbols.shape[1] + 2), NEVER)
-    alpha[:, 2:4] = emitted[0, :, :2]
+    jump = np.zeros(symbols.shape)
+    jump[:, 2:] = (symbols[:, 2:] != BLANK) & (symbols[:, 2:] != symbols[:, :-2])
+    emitted = chances[:, :, symbols]
+    alpha = np.zeros((len(views), len(texts), symbols.shape[1] + 2))
+    alpha[..., 2:4] = emitted[0, ..., :2]
     for row in emitted[1:]:
-        alpha[:, 2:] = np.logaddexp(np.logaddexp(alpha[:, 2:], alpha[:, 1:-1]), alpha[:, :-2] + barred) + row
+        reached = alpha[..., 2:] + alpha[..., 1:-1]
+        reached += alpha[..., :-2] * jump
+        np.multiply(reached, row, out=alpha[..., 2:])
     rows = np.arange(len(texts))
-    return np.asarray(np.logaddexp(alpha[rows, sizes + 1], np.where(sizes > 1, alpha[rows, sizes], NEVER)))
+    total = alpha[:, rows, sizes + 1] + np.where(sizes > 1, alpha[:, rows, sizes], 0.0)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(total) + scales, np.float64)
 
 
-def _add(a: float, b: float) -> float:
-    """log(exp(a) + exp(b))."""
-    if a < b:
-        a, b = b, a
-    return a if b == NEVER else a + math.log1p(math.exp(b - a))
+def _chances(steps: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
+    """Probabilities of each step relative to its likeliest class, and the logarithm of what they were divided by.
+
+    So scaled, products over a line stay within the range of a float: at most 3 to the power of `MAX_WIDTH` / `STRIDE`.
+    """
+    exact = steps.astype(np.float64)
+    peak = exact.max(axis=1, keepdims=True)
+    return np.exp(exact - peak), float(peak.sum())

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from extractor.preprocess import Ink, Mask, stroke_width
+from extractor.preprocess import Ink, Mask, components, stroke_width
 
 DIGIT_HEIGHT = 44
 """Height in pixels of a typical digit of a line image."""
@@ -55,21 +55,28 @@ def line_image(ink: Ink, mask: Mask) -> LineImage | None:
     Returns:
         The line at working scale, or None when the region is blank.
     """
-    ruled = ruling(mask)
-    kept = drop_specks(mask & ~ruled)
-    band = _ink_band(kept)
-    if band is None:
+    parts = _Parts.of(mask)
+    ruled = _ruling(mask, parts)
+    if ruled.any():
+        parts = _Parts.of(mask & ~ruled)
+    writing = _is_writing(parts)
+    if not writing.any():
         return None
-    x, y, width, height, digit = band
+    kept = parts.only(writing)
+    x, y, width, height, digit = _ink_band(parts.stats[writing])
     pad = round(0.25 * digit) + 1
     x0, y0 = max(0, x - pad), max(0, y - pad)
     x1, y1 = min(mask.shape[1], x + width + pad), min(mask.shape[0], y + height + pad)
     scale = min(DIGIT_HEIGHT / digit, MAX_GROWTH, MAX_LENGTH / max(1, x1 - x0))
-    clean = np.where(cv2.dilate(ruled.astype(np.uint8), np.ones((3, 1), np.uint8)) > 0, np.where(kept, ink, 0), ink)
-    near = cv2.dilate(kept.astype(np.uint8), np.ones((3, 3), np.uint8))
-    own = _resize((clean * near)[y0:y1, x0:x1].astype(np.uint8), scale)
-    raw = _resize(np.ascontiguousarray(ink[y0:y1, x0:x1]), scale)
-    small = _resize(kept[y0:y1, x0:x1].astype(np.uint8) * 255, scale) > 110
+    window = (slice(y0, y1), slice(x0, x1))
+    near = cv2.dilate(kept.view(np.uint8), np.ones((3, 3), np.uint8))
+    own = np.ascontiguousarray(ink[window])
+    raw = _resize(own, scale)
+    if ruled.any():
+        beside = cv2.dilate(ruled.view(np.uint8), np.ones((3, 1), np.uint8))[window] > 0
+        own = np.where(beside & ~kept[window], 0, own).astype(np.uint8)
+    own = _resize((own * near[window]).astype(np.uint8, copy=False), scale)
+    small = _resize(kept[window].view(np.uint8) * np.uint8(255), scale) > 110
     return LineImage(
         ink=own,
         raw=raw,
@@ -93,18 +100,43 @@ def ruling(mask: Mask) -> Mask:
     Returns:
         Pixels of printed lines, (H, W) bool, strokes that cross them excluded.
     """
+    return _ruling(mask, _Parts.of(mask))
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Connected components: the label of each pixel, and for each label (0 is paper) its measures and centre."""
+
+    labels: NDArray[np.int32]
+    stats: NDArray[np.int32]
+    centres: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, mask: Mask) -> _Parts:
+        return cls(*components(mask.view(np.uint8)))
+
+    def only(self, chosen: NDArray[np.bool_]) -> Mask:
+        """The pixels of some components."""
+        if chosen[1:].all():
+            return np.asarray(self.labels > 0)
+        return np.asarray(chosen[self.labels], np.bool_)
+
+
+def _ruling(mask: Mask, parts: _Parts) -> Mask:
     height = mask.shape[0]
-    flat = mask.astype(np.uint8)
+    flat = mask.view(np.uint8)
     stroke = max(1.0, stroke_width(mask))
-    long = max(round(0.9 * _typical_height(flat)), round(10 * stroke), 12)
+    long = max(round(0.9 * _typical_height(parts.stats, mask.shape)), round(10 * stroke), 12)
     horizontal = _straight_runs(flat, round(2.4 * long), axis=1, thick=2.6 * stroke + 1)
     vertical = np.zeros_like(flat)
     if height >= 12:
         reach = min(max(round(1.05 * long), round(0.5 * height)), height)
         tall = _straight_runs(flat, reach, axis=0, thick=2.6 * stroke + 1)
         vertical = _anchored(tall, horizontal, reach=round(2 * stroke) + 2, ink=int(np.count_nonzero(flat)))
-    border = _border_bars(flat, stroke) | _frames(flat, stroke)
+    border = _border_bars(flat, stroke) | _frames(parts, stroke)
     lines = (horizontal | vertical | border).astype(bool)
+    if not lines.any():
+        return lines
     return lines & ~_crossings(mask, horizontal.astype(bool), vertical.astype(bool) | border.astype(bool), stroke)
 
 
@@ -117,15 +149,20 @@ def drop_specks(mask: Mask) -> Mask:
     Returns:
         The mask without them.
     """
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    if count <= 1:
-        return mask
-    area = stats[:, cv2.CC_STAT_AREA]
-    extent = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
-    digit = _weighted_median(stats[1:, cv2.CC_STAT_HEIGHT], area[1:])
+    parts = _Parts.of(mask)
+    return parts.only(_is_writing(parts))
+
+
+def _is_writing(parts: _Parts) -> NDArray[np.bool_]:
+    """Tell, for each component, what may be a part of a digit from specks; not so 0, the paper."""
+    area = parts.stats[:, cv2.CC_STAT_AREA]
+    if len(area) == 1:
+        return np.zeros(1, np.bool_)
+    extent = np.maximum(parts.stats[:, cv2.CC_STAT_WIDTH], parts.stats[:, cv2.CC_STAT_HEIGHT])
+    digit = _weighted_median(parts.stats[1:, cv2.CC_STAT_HEIGHT], area[1:])
     keep = (extent >= max(2.0, 0.09 * digit)) & (area >= max(3.0, 0.003 * digit * digit))
     keep[0] = False
-    return np.asarray(keep[labels], np.bool_)
+    return np.asarray(keep, np.bool_)
 
 
 def _straight_runs(flat: NDArray[np.uint8], length: int, *, axis: int, thick: float) -> NDArray[np.uint8]:
@@ -134,6 +171,8 @@ def _straight_runs(flat: NDArray[np.uint8], length: int, *, axis: int, thick: fl
     along = np.ones((1, length) if axis == 1 else (length, 1), np.uint8)
     joined = cv2.morphologyEx(flat, cv2.MORPH_CLOSE, np.ones((1, 5) if axis == 1 else (5, 1), np.uint8))
     runs = cv2.morphologyEx(cv2.dilate(joined, across), cv2.MORPH_OPEN, along, borderValue=0)
+    if not runs.any():
+        return np.zeros_like(flat)
     # What is thicker than a line is not one: it survives an opening across.
     size = int(thick) + 3
     block = cv2.morphologyEx(runs, cv2.MORPH_OPEN, np.ones((size, 1) if axis == 1 else (1, size), np.uint8))
@@ -142,11 +181,13 @@ def _straight_runs(flat: NDArray[np.uint8], length: int, *, axis: int, thick: fl
 
 def _anchored(vertical: NDArray[np.uint8], horizontal: NDArray[np.uint8], reach: int, ink: int) -> NDArray[np.uint8]:
     """Keep the vertical runs both of whose ends meet a horizontal line or the picture's edge."""
+    if not vertical.any():
+        return vertical
     height = vertical.shape[0]
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(vertical, connectivity=8)
+    labels, stats, _ = components(vertical)
     near = cv2.dilate(horizontal, np.ones((1, 2 * reach + 1), np.uint8))
-    keep = np.zeros(count, np.bool_)
-    for index in range(1, count):
+    keep = np.zeros(len(stats), np.bool_)
+    for index in range(1, len(stats)):
         x, y, w, h, area = stats[index]
         top = y <= reach or bool(near[max(0, y - reach) : y + reach, x : x + w].any())
         bottom = y + h >= height - reach or bool(near[y + h - reach : y + h + reach, x : x + w].any())
@@ -171,14 +212,13 @@ def _border_bars(flat: NDArray[np.uint8], stroke: float) -> NDArray[np.uint8]:
     return bars
 
 
-def _frames(flat: NDArray[np.uint8], stroke: float) -> NDArray[np.uint8]:
+def _frames(parts: _Parts, stroke: float) -> NDArray[np.uint8]:
     """Find closed boxes: components that lie along their own bounding box and have other ink inside."""
-    count, labels, stats, centroids = cv2.connectedComponentsWithStats(flat, connectivity=8)
-    found = np.zeros_like(flat)
+    labels, stats, centroids = parts.labels, parts.stats, parts.centres
+    found = np.zeros(labels.shape, np.uint8)
     reach = int(np.ceil(2.2 * stroke)) + 1
-    for index in range(1, count):
-        x, y, w, h, area = (int(value) for value in stats[index])
-        if min(w, h) < 6 * reach or area > 0.5 * w * h:
+    for index, (x, y, w, h, area) in enumerate(stats.tolist()):
+        if index == 0 or min(w, h) < 6 * reach or area > 0.5 * w * h:
             continue
         inside = (np.abs(centroids[1:] - (x + w / 2, y + h / 2)) < (0.4 * w, 0.4 * h)).all(axis=1)
         inside &= stats[1:, cv2.CC_STAT_HEIGHT] > 0.25 * h
@@ -208,23 +248,18 @@ def _crossings(mask: Mask, horizontal: Mask, vertical: Mask, stroke: float) -> M
     return np.asarray(through | (cv2.bitwise_and(left, right).astype(bool) & vertical), np.bool_)
 
 
-def _typical_height(flat: NDArray[np.uint8]) -> float:
+def _typical_height(stats: NDArray[np.int32], shape: tuple[int, ...]) -> float:
     """Estimate the height of digits from the components, lines and specks left out."""
-    count, _, stats, _ = cv2.connectedComponentsWithStats(flat, connectivity=8)
-    height, width = flat.shape
+    height, width = shape
     box_w, box_h = stats[1:, cv2.CC_STAT_WIDTH], stats[1:, cv2.CC_STAT_HEIGHT]
     good = (box_w < 3 * box_h) & (box_h >= 0.15 * height) & (box_w < 0.8 * width)
-    if count <= 1 or not good.any():
+    if not good.any():
         return 0.5 * float(height)
     return _weighted_median(box_h[good], stats[1:, cv2.CC_STAT_AREA][good])
 
 
-def _ink_band(mask: Mask) -> tuple[int, int, int, int, float] | None:
-    """Find the box of the ink that is the string, and a digit's typical height."""
-    count, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    if count <= 1:
-        return None
-    boxes = stats[1:]
+def _ink_band(boxes: NDArray[np.int32]) -> tuple[int, int, int, int, float]:
+    """Find the box of the components that are the string, and a digit's typical height."""
     heights, areas = boxes[:, cv2.CC_STAT_HEIGHT], boxes[:, cv2.CC_STAT_AREA]
     compact = boxes[:, cv2.CC_STAT_WIDTH] < 4 * heights
     if not compact.any():

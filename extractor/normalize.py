@@ -16,6 +16,10 @@ SIZE = 28
 """Side of a normalised digit in pixels."""
 INNER = 20
 """Side of the box that the ink fills."""
+LEAST_SIDE = 10
+"""Smaller ink than this many pixels is not enlarged to fill the box."""
+FAINTEST = 96
+"""What belongs to a piece of ink counts as at least this dark: a cut leaves the thin edges of strokes."""
 
 Crop = NDArray[np.uint8]
 """A normalised digit, (28, 28) uint8, ink 255 on 0."""
@@ -64,40 +68,108 @@ def to_mnist_with_context(ink: NDArray[np.uint8], other: NDArray[np.uint8] | Non
     if box is None:
         return crop, context
     x, y, width, height = box
-    side = max(width, height, 10)
+    side = max(width, height, LEAST_SIDE)
     left, top = (side - width) // 2, (side - height) // 2
     square = np.zeros((side, side), np.uint8)
     square[top : top + height, left : left + width] = ink[y : y + height, x : x + width]
-    inner = _shrink(square)
-    column, row = _paste_position(inner)
-    crop[row : row + INNER, column : column + INNER] = inner
+    inner = np.empty((1, INNER, INNER), np.uint8)
+    _shrink(square, inner[0])
+    inner = _stretched(inner)
+    column, row = _paste_positions(inner)[0].tolist()
+    crop[row : row + INNER, column : column + INNER] = inner[0]
     if other is not None:
         scale = side / INNER
         context = _window(other, x - left - column * scale, y - top - row * scale, SIZE * scale)
     return crop, context
 
 
-def _shrink(square: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Area-average a square to 20x20 and stretch its maximum to 255."""
+def normalize_runs(
+    ink: NDArray[np.uint8], labels: NDArray[np.int32], runs: NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Normalise many digits of one line, each a run of neighbouring pieces, with their surroundings.
+
+    Each comes out as from `to_mnist_with_context`; what can be done for all at once is.
+
+    Args:
+        ink: Coverage, (H, W) uint8.
+        labels: Piece of each pixel from 1; 0 paper; (H, W) int32.
+        runs: For each of N digits its first and last label and the tight box of its pixels (x, y, w, h), (N, 6).
+
+    Returns:
+        The digits and their surroundings, each (N, 28, 28) uint8.
+    """
+    crops = np.zeros((len(runs), SIZE, SIZE), np.uint8)
+    context = np.zeros((len(runs), SIZE, SIZE), np.uint8)
+    inner = np.empty((len(runs), INNER, INNER), np.uint8)
+    dark = np.maximum(ink, FAINTEST)
+    for small, (first, last, x, y, width, height) in zip(inner, runs.tolist(), strict=True):
+        side = max(width, height, LEAST_SIDE)
+        left, top = (side - width) // 2, (side - height) // 2
+        window = (slice(y, y + height), slice(x, x + width))
+        square = np.zeros((side, side), np.uint8)
+        own = cv2.inRange(labels[window], first, last)
+        cv2.bitwise_and(dark[window], own, dst=square[top : top + height, left : left + width])
+        _shrink(square, small)
+    inner = _stretched(inner)
+    positions = _paste_positions(inner)
+    known = np.where(labels > 0, ink, 0).astype(np.uint8)
+    for index, (run, (column, row)) in enumerate(zip(runs.tolist(), positions.tolist(), strict=True)):
+        crops[index, row : row + INNER, column : column + INNER] = inner[index]
+        _surroundings(known, labels, run, (column, row), context[index])
+    return crops, context
+
+
+def _surroundings(
+    known: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+    run: list[int],
+    position: tuple[int, int],
+    out: NDArray[np.uint8],
+) -> None:
+    """Cut the ink around a run of pieces, in the frame in which the run was pasted at a position, into `out`."""
+    first, last, x, y, width, height = run
+    side = max(width, height, LEAST_SIDE)
+    # The frame reaches 0.7 sides from the middle of the ink, and a little more where its mass lies aside.
+    margin = side // 2 + 4
+    x0, y0 = max(0, x - margin), max(0, y - margin)
+    x1, y1 = min(known.shape[1], x + width + margin), min(known.shape[0], y + height + margin)
+    scale = side / INNER
+    left = round(x - x0 - (side - width) // 2 - position[0] * scale) + x0
+    top = round(y - y0 - (side - height) // 2 - position[1] * scale) + y0
+    size = max(1, round(SIZE * scale))
+    patch = np.zeros((size, size), np.uint8)
+    ax, ay, bx, by = max(left, x0), max(top, y0), min(left + size, x1), min(top + size, y1)
+    if ax < bx and ay < by:
+        own = cv2.inRange(labels[ay:by, ax:bx], first, last)
+        cv2.subtract(known[ay:by, ax:bx], own, dst=patch[ay - top : by - top, ax - left : bx - left])
+    cv2.resize(patch, (SIZE, SIZE), dst=out, interpolation=cv2.INTER_AREA)
+
+
+def _shrink(square: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+    """Area-average a square to 20x20 into `out`."""
     while square.shape[0] < INNER:
         square = np.repeat(np.repeat(square, 2, axis=0), 2, axis=1)
-    small = cv2.resize(square, (INNER, INNER), interpolation=cv2.INTER_AREA)
-    peak = int(small.max())
-    stretched = cv2.convertScaleAbs(small, alpha=255.0 / peak) if peak else small
-    return stretched.astype(np.uint8, copy=False)
+    cv2.resize(square, (INNER, INNER), dst=out, interpolation=cv2.INTER_AREA)
 
 
-def _paste_position(inner: NDArray[np.uint8]) -> tuple[int, int]:
-    """Say where 20x20 ink goes in 28x28 so that its centre of mass is at about 14, 14."""
-    moments = cv2.moments(inner)
-    mass = moments["m00"]
-    if mass == 0:
-        return 4, 4
+def _stretched(inner: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Stretch the maximum of each 20x20 picture to 255, (N, 20, 20)."""
+    peak = np.maximum(inner.max(axis=(1, 2), initial=0), 1)
+    factor = (255.0 / peak).astype(np.float32)
+    return np.asarray(np.rint(inner * factor[:, None, None]), np.uint8)
+
+
+def _paste_positions(inner: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Say where 20x20 ink goes in 28x28 so that its centre of mass is at about 14, 14: (N, 2) columns and rows."""
+    steps = np.arange(INNER)
+    columns = inner.sum(axis=1, dtype=np.int64)
+    rows = inner.sum(axis=2, dtype=np.int64)
+    mass = columns.sum(axis=1)
+    moments = np.stack((columns @ steps, rows @ steps), axis=1)
     # Pixel centres are at +0.5: the barycentre of a single pixel at 0, 0 is 0.5, 0.5.
-    column = int(15 - (moments["m10"] / mass + 0.5))
-    row = int(15 - (moments["m01"] / mass + 0.5))
-    limit = SIZE - INNER
-    return min(max(column, 0), limit), min(max(row, 0), limit)
+    places = np.trunc(15 - (moments / np.maximum(mass, 1)[:, None] + 0.5))
+    places[mass == 0] = 4
+    return np.asarray(np.clip(places, 0, SIZE - INNER), np.int64)
 
 
 def _window(canvas: NDArray[np.uint8], left: float, top: float, side: float) -> NDArray[np.uint8]:

@@ -39,7 +39,7 @@ def decode(data: bytes) -> NDArray[Any]:
         (H, W), (H, W, 3) BGR or (H, W, 4) BGRA; uint8 or uint16.
 
     Raises:
-        DocumentError: ``truncated``, ``damaged``, ``unsupported`` or ``too_large``.
+        DocumentError: ``truncated``, ``damaged``, ``unsupported`` or ``memory``.
     """
     import cv2
 
@@ -56,7 +56,7 @@ def decode(data: bytes) -> NDArray[Any]:
         stderr.seek(0)
         messages = stderr.read()
     if b"Insufficient memory" in messages:
-        raise DocumentError("there is not enough memory for this page", "scan it at a lower resolution", "too_large")
+        raise DocumentError("there is not enough memory for this page", "scan it at a lower resolution", "memory")
     if b"remature end" in messages or b"Premature EOF" in messages:
         raise DocumentError("the image ends before it is complete", _AGAIN, "truncated")
     if image is None or _means_damage(messages):

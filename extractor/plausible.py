@@ -11,17 +11,19 @@ from numpy.typing import NDArray
 
 from extractor.decision import Decision, DecisionSettings, skipped_ink
 from extractor.decoding import Path, align
-from extractor.line_reader import string_log_probabilities
+from extractor.line_reader import view_log_probabilities
 from extractor.segmentation import Lattice
 
 WORST_STEP = -3.2
 """Mean cost of a digit of the lattice's best path beyond which a second look is not worth its time."""
-LEAST_GAIN = 1.9
+LEAST_GAIN = 3.6
 """What each digit adds, on average, to the log-probability against that of no number at all."""
-CLEAR_GAIN, CLEAR_CONFIDENCE = 4.5, 0.5
+CLEAR_GAIN, CLEAR_CONFIDENCE = 4.0, 0.5
 """A string that gains less than the first must be read with at least the second."""
-WORST_LATTICE, WORST_LINE = -2.8, -1.3
-"""Mean log-probability of a digit that either reader must reach."""
+WORST_LATTICE, WORST_LINE = -2.8, -1.4
+"""Mean log-probability of a digit that the crops, and the line network, must reach."""
+WORST_OF_SURER = -0.6
+"""What at least one of the two must reach."""
 MOST_SKIPPED = 0.28
 """Largest share of the ink that may belong to no digit."""
 LEAST = -60.0
@@ -60,14 +62,12 @@ def is_number(
     length = len(path.text)
     if not length or not views or skipped_ink(path, lattice) > MOST_SKIPPED:
         return False
-    number, nothing = (
-        float(np.mean([max(string_log_probabilities(steps, [text])[0], LEAST) for steps in views]))
-        for text in (path.text, "")
-    )
+    number, nothing = np.maximum(view_log_probabilities(views, [path.text, ""]), LEAST).mean(axis=0).tolist()
     empty = align(lattice, scores, "")
     empty_score = LEAST if empty is None else max(empty.score, LEAST)
     lattice_gain = max(path.score, LEAST) - empty_score
     gain = settings.lattice_weight * lattice_gain + settings.line_weight * (number - nothing)
     sure = path.score >= WORST_LATTICE * length and number >= WORST_LINE * length
+    sure = sure and max(path.score, number) >= WORST_OF_SURER * length
     clear = gain >= CLEAR_GAIN * length or decision.confidence >= CLEAR_CONFIDENCE
     return sure and clear and gain >= LEAST_GAIN * length

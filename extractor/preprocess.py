@@ -8,6 +8,7 @@ colour.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,6 +27,8 @@ _BACKGROUND_SIDE = 480
 """Longest side, in pixels, at which the paper is estimated: paper and light change slowly."""
 _MOST_NOISE = 16.0
 """Unevenness beyond this many grey levels is the texture of what lies around the paper, not noise."""
+_LIGHT = 140.0
+"""A page whose mean is lighter than this is a light page."""
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 
@@ -99,9 +102,11 @@ def is_light_on_dark(image: NDArray[np.uint8]) -> bool:
     step = max(1, max(image.shape) // 1200)
     image = np.ascontiguousarray(image[::step, ::step])
     gray = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    if cv2.mean(gray)[0] > _LIGHT + 5:  # Most pages; made small, their mean stays within a level or two.
+        return False
     scale = min(1.0, 600 / max(gray.shape))
     small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else gray
-    if float(np.mean(small)) > 140:  # The strokes are the minority: a light page cannot be light on dark.
+    if float(np.mean(small)) > _LIGHT:  # The strokes are the minority: a light page cannot be light on dark.
         return False
     size = max(3, min(small.shape) // 4 | 1)
     high = small.astype(np.float32) - cv2.blur(small, (size, size), borderType=cv2.BORDER_REPLICATE)
@@ -152,18 +157,19 @@ def binarize(darkness: NDArray[np.uint8]) -> tuple[Mask, float]:
     empty = np.zeros(darkness.shape, np.bool_)
     smooth = cv2.GaussianBlur(darkness, (3, 3), 0)
     gradient = cv2.morphologyEx(smooth, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    histogram = _histogram(gradient)
+    # How many pixels there are of each gradient and darkness: one pass for all that is counted below.
+    joint = cv2.calcHist([gradient, darkness], [0, 1], None, [256, 256], [0, 256, 0, 256]).astype(np.float64)
+    histogram = joint.sum(axis=1)
     noise = min(float(np.searchsorted(np.cumsum(histogram), 0.5 * gradient.size)), _MOST_NOISE)
     floor = max(MIN_CONTRAST, 2.5 * noise)
     # Where nothing changes there is paper, a little darker than the brightest of it that it was measured against.
-    flat = _histogram(darkness, cv2.bitwise_not(_above(gradient, noise)))
+    flat = joint[: int(noise) + 1].sum(axis=0)
     paper = float(np.searchsorted(np.cumsum(flat), 0.5 * flat.sum()))
-    edges = _above(gradient, max(floor, _otsu(histogram) * 0.75))
-    values = _histogram(darkness, edges)
+    values = joint[int(max(floor, _otsu(histogram) * 0.75)) + 1 :].sum(axis=0)
     if values.sum() < 8:
         return empty, 255.0
     threshold = max(_otsu(values), paper + floor)
-    inside = _histogram(darkness)
+    inside = joint.sum(axis=0)
     inside[: int(threshold) + 1] = 0
     if inside.sum() == 0:
         return empty, 255.0
@@ -173,8 +179,7 @@ def binarize(darkness: NDArray[np.uint8]) -> tuple[Mask, float]:
     mask = cv2.bitwise_and(_above(darkness, threshold), weak).astype(np.uint8, copy=False)
     # A weak pixel counts only within two steps of a clear one: hysteresis must not flood a grey background.
     for _ in range(2):
-        grown = cv2.bitwise_and(cv2.dilate(mask, _NEIGHBOURS), weak)
-        mask = cv2.bitwise_or(mask, grown).astype(np.uint8, copy=False)
+        mask = cv2.bitwise_and(cv2.dilate(mask, _NEIGHBOURS), weak).astype(np.uint8, copy=False)
     return mask > 0, level
 
 
@@ -205,9 +210,45 @@ def stroke_width(mask: Mask) -> float:
     area = int(np.count_nonzero(mask))
     if area == 0:
         return 0.0
-    flat = mask.astype(np.uint8)
-    outline = area - int(np.count_nonzero(cv2.erode(flat, np.ones((3, 3), np.uint8), borderValue=0)))
+    outline = area - cv2.countNonZero(cv2.erode(mask.view(np.uint8), _NEIGHBOURS, borderValue=0))
     return max(1.0, 2.0 * area / max(outline, 1))
+
+
+def components(flat: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
+    """Label the connected components of ink, diagonal neighbours included.
+
+    Args:
+        flat: (H, W), not 0 where there is ink.
+
+    Returns:
+        Number of the component of each pixel, 0 for paper, (H, W); for each number ``cv2.CC_STAT_*``, (N, 5),
+        and the centre of mass x, y, (N, 2).
+    """
+    # The same numbers as from the default algorithm, in half its time (Grana et al., "Optimized Block-Based Connected
+    # Components Labeling With Decision Trees", 2010).
+    _, labels, stats, centres = cv2.connectedComponentsWithStatsWithAlgorithm(flat, 8, cv2.CV_32S, cv2.CCL_BBDT)
+    return (
+        labels.astype(np.int32, copy=False),
+        stats.astype(np.int32, copy=False),
+        centres.astype(np.float64, copy=False),
+    )
+
+
+def percentile(counts: NDArray[np.integer[Any]], share: float) -> float:
+    """Percentile of whole numbers of which it is known how often each occurs, as `numpy.percentile` has it.
+
+    Args:
+        counts: How often 0, 1, 2, ... occur, (N,), not all zero.
+        share: 0 to 100.
+
+    Returns:
+        The number below which that share lies, linear between neighbours.
+    """
+    sums = np.cumsum(counts)
+    position = (int(sums[-1]) - 1) * (share / 100)
+    low, high = np.searchsorted(sums, (np.floor(position), np.ceil(position)), side="right").tolist()
+    part = position - np.floor(position)
+    return float(low + (high - low) * part if part < 0.5 else high - (high - low) * (1 - part))
 
 
 def _above(values: cv2.typing.MatLike, threshold: float) -> NDArray[np.uint8]:
@@ -222,11 +263,6 @@ def _is_grey(image: NDArray[np.uint8]) -> bool:
         return False
     blue, green, red = cv2.split(image)
     return not (cv2.norm(blue, green, cv2.NORM_INF) or cv2.norm(blue, red, cv2.NORM_INF))
-
-
-def _histogram(values: cv2.typing.MatLike, where: cv2.typing.MatLike | None = None) -> NDArray[np.float64]:
-    """Count the 256 values, of the pixels where ``where`` is set."""
-    return cv2.calcHist([values], [0], where, [256], [0, 256]).ravel().astype(np.float64)
 
 
 def _otsu(weights: NDArray[np.float64]) -> float:

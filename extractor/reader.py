@@ -6,25 +6,30 @@ No stage reaches back, none keeps anything from one page to the next.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from extractor.acceptance import accept_from
 from extractor.classifier import Classifier
 from extractor.decision import Decision, DecisionSettings, decide
 from extractor.decoding import best_paths
+from extractor.form_reader import FormStrip, apply_rules, best_fit, check_fit, form_strips, read_strip
+from extractor.forms import Template
 from extractor.layout import Layout, Region, find_regions
 from extractor.line_input import line_input
 from extractor.line_reader import LineReader
 from extractor.lines import LineImage, line_image
 from extractor.plausible import is_number, may_hold_number
-from extractor.preprocess import CleanPage, Mask, clean
-from extractor.readings import Box, DigitReading, FieldReading, PageReading, Status
+from extractor.preprocess import CleanPage, Mask, clean, percentile
+from extractor.readings import Box, DigitReading, FieldReading, FormFit, PageReading, Separator, Status
 from extractor.segmentation import Lattice, crops, segment
+from extractor.separators import find_separators
+from extractor.stages import stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +40,15 @@ class ReadOptions:
         layout: Where digits are looked for: the whole image is one string (``line``), strings anywhere (``page``), the
             largest ruled grid (``grid``), or whichever fits (``auto``).
         dpi: Resolution at which PDF pages are drawn.
+        accept_error: Share of wrong strings that may be among the accepted ones, 0 to 1; the network's default, at most
+            0.005, when None.
+        templates: Forms; each page is read by the one that fits it best, and `layout` then says nothing.
     """
 
     layout: Layout = "auto"
     dpi: int = 300
+    accept_error: float | None = None
+    templates: tuple[Template, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +94,19 @@ class Reader:
         self._settings = DecisionSettings.from_card(network.card.get("reading", {}))
         self.model_sha256 = network.sha256
 
+    @property
+    def settings(self) -> DecisionSettings:
+        """How the two readers are weighed, from the network's card."""
+        return self._settings
+
     def read(
-        self, image: NDArray[np.uint8], options: ReadOptions | None = None, *, document: str = "", page: int = 1
+        self,
+        image: NDArray[np.uint8],
+        options: ReadOptions | None = None,
+        *,
+        document: str = "",
+        page: int = 1,
+        template: Template | None = None,
     ) -> PageReading:
         """Read one page.
 
@@ -94,20 +115,39 @@ class Reader:
             options: What the user chose; the defaults when None.
             document: Name put into the reading.
             page: Page number put into the reading.
+            template: The form, in place of those among the options.
 
         Returns:
-            The strings in reading order.
+            The strings in reading order; with a template, its fields in its order.
+
+        Raises:
+            UsageError: The accepted error is out of the network's reach, or a template has nothing to lay a page by.
+            PageError: The page fits no template.
         """
         options = options or ReadOptions()
-        cleaned = clean(image)
-        strips = [_prepare(cleaned, region) for region in find_regions(cleaned, options.layout)]
+        accept = self._settings.accept
+        if options.accept_error is not None:
+            accept = accept_from(self._settings.accept_at, options.accept_error)
+        templates = options.templates if template is None else (template,)
+        if templates:
+            return self._read_form(image, templates, accept, document, page)
+        with stage("clean"):
+            cleaned = clean(image)
+        with stage("layout"):
+            regions = find_regions(cleaned, options.layout)
+        with stage("segment"):
+            strips = [_prepare(cleaned, region) for region in regions]
         height, width = image.shape[:2]
         anywhere = len(strips) != 1 or strips[0].region.box != (0, 0, width, height)
-        scored = self._score(strips)
+        with stage("classify"):
+            scored = self._score(strips)
+        loose = [anywhere and strip.region.kind == "line" for strip in strips]
+        with stage("line"):
+            worth = map(_is_worth_it, strips, scored, loose)
+            said = self._look([strip.line if read else None for strip, read in zip(strips, worth, strict=True)])
         fields: list[FieldReading] = []
-        for strip, scores in zip(strips, scored, strict=True):
-            loose = anywhere and strip.region.kind == "line"
-            reading = self._read_strip(strip, scores, loose)
+        for strip, scores, views, free in zip(strips, scored, said, loose, strict=True):
+            reading = self._read_strip(strip, scores, views, free, accept)
             if reading is not None:
                 fields.append(reading)
         return PageReading(document, page, width, height, tuple(_numbered(fields)))
@@ -128,7 +168,30 @@ class Reader:
         views = self._line_reader.log_probabilities(_views(strip.line))
         return Evidence(strip.lattice, self._score([strip])[0], tuple(views))
 
-    def _score(self, strips: list[_Strip]) -> list[NDArray[np.float32]]:
+    def _read_form(
+        self, image: NDArray[np.uint8], templates: Sequence[Template], accept: float, document: str, page: int
+    ) -> PageReading:
+        """Read a page by the template that fits it."""
+        height, width = image.shape[:2]
+        with stage("register"):
+            template, fit = best_fit(image, templates, page)
+        if fit is None:
+            return PageReading(document, page, width, height)
+        check_fit(template, fit, len(templates))
+        with stage("segment"):
+            strips = form_strips(image, template, fit.homography, page)
+        with stage("classify"):
+            scored = self._score(strips)
+        with stage("line"):
+            said = self._look([strip.line for strip in strips])
+        readings = []
+        for strip, scores, views in zip(strips, scored, said, strict=True):
+            with stage("decode"):
+                readings.append(read_strip(strip, scores, views, self._settings, accept))
+        form = FormFit(template.name, round(fit.quality, 4), fit.method)
+        return PageReading(document, page, width, height, tuple(apply_rules(template, readings)), form=form)
+
+    def _score(self, strips: Sequence[_Strip | FormStrip]) -> list[NDArray[np.float32]]:
         """Classify the candidates of the whole page in one batch and hand each strip its own."""
         parts = [crops(strip.lattice) for strip in strips if strip.lattice is not None]
         if parts:
@@ -139,19 +202,36 @@ class Reader:
         counts = [0 if strip.lattice is None else len(strip.lattice.candidates) for strip in strips]
         return [np.asarray(part) for part in np.split(scores, np.cumsum(counts)[:-1])] if counts else []
 
-    def _read_strip(self, strip: _Strip, scores: NDArray[np.float32], loose: bool) -> FieldReading | None:
+    def _look(self, lines: Sequence[LineImage | None]) -> list[list[NDArray[np.float32]]]:
+        """Let the line network read the lines of the whole page; no views of what is None."""
+        said = iter(self._line_reader.read_lines([_views(line) for line in lines if line is not None]))
+        return [[] if line is None else next(said) for line in lines]
+
+    def _read_strip(
+        self,
+        strip: _Strip,
+        scores: NDArray[np.float32],
+        views: list[NDArray[np.float32]],
+        loose: bool,
+        accept: float,
+    ) -> FieldReading | None:
         """Read one region; None when it lies loose on a page and holds no number."""
-        if strip.line is None or strip.lattice is None or not strip.lattice.candidates:
+        if strip.lattice is None or not views:
             return None if loose else _blank(strip.region, 1.0)
-        if loose and not may_hold_number(best_paths(strip.lattice, scores, 1)[0], strip.lattice):
-            return None
-        views = self._line_reader.log_probabilities(_views(strip.line))
-        decision = decide(strip.lattice, scores, views, self._settings)
+        with stage("decode"):
+            decision = decide(strip.lattice, scores, views, self._settings)
         if not decision.path.text:
             return None if loose else _blank(strip.region, decision.confidence)
         if loose and not is_number(decision, strip.lattice, scores, views, self._settings):
             return None
-        return _field(strip, decision, self._settings.accept)
+        return _field(strip, decision, accept)
+
+
+def _is_worth_it(strip: _Strip, scores: NDArray[np.float32], loose: bool) -> bool:
+    """Tell cheaply whether a region is worth the line network's time: it has ink, and if loose it may be a number."""
+    if strip.lattice is None or not strip.lattice.candidates:
+        return False
+    return not loose or may_hold_number(best_paths(strip.lattice, scores, 1)[0], strip.lattice)
 
 
 def _prepare(page: CleanPage, region: Region) -> _Strip:
@@ -162,8 +242,8 @@ def _prepare(page: CleanPage, region: Region) -> _Strip:
     if region.mask is not None:
         # A cell's mask may hold faint ink that the page's mask lacks; what is not the region's own is wiped out.
         mask = region.mask
-        near = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
-        ink = _full_range((ink * near).astype(np.uint8), mask)
+        near = cv2.dilate(mask.view(np.uint8), np.ones((3, 3), np.uint8))
+        ink = _full_range(cv2.multiply(ink, near).astype(np.uint8, copy=False), mask)
         # The box is tight: with paper around it no stroke looks like the edge of a frame.
         margin = round(0.3 * height) + 2
         ink = cv2.copyMakeBorder(ink, margin, margin, margin, margin, cv2.BORDER_CONSTANT).astype(np.uint8)
@@ -174,7 +254,7 @@ def _prepare(page: CleanPage, region: Region) -> _Strip:
 
 def _full_range(ink: NDArray[np.uint8], mask: Mask) -> NDArray[np.uint8]:
     """Make the ink of a region as dark as that of a page of its own: pencil beside print is faint, not absent."""
-    level = float(np.percentile(ink[mask], 75)) if mask.any() else 255.0
+    level = percentile(np.bincount(ink[mask]), 75) if mask.any() else 255.0
     return cv2.convertScaleAbs(ink, alpha=255.0 / max(level, 1.0)).astype(np.uint8) if level < 230 else ink
 
 
@@ -189,9 +269,7 @@ def _numbered(fields: list[FieldReading]) -> Iterator[FieldReading]:
     for item in fields:
         if item.name.startswith("line-"):
             number += 1
-            yield FieldReading(
-                f"line-{number}", item.text, item.status, item.confidence, item.box, item.digits, item.alternatives
-            )
+            yield replace(item, name=f"line-{number}")
         else:
             yield item
 
@@ -219,6 +297,10 @@ def _field(strip: _Strip, decision: Decision, accept: float) -> FieldReading:
         box=_around([digit.box for digit in digits]) if strip.region.kind == "line" else strip.region.box,
         digits=tuple(digits),
         alternatives=tuple((text, round(probability, 4)) for text, probability in decision.alternatives),
+        separators=tuple(
+            Separator(mark.position, mark.kind, _on_page(mark.box, strip.line, strip.corner))
+            for mark in find_separators(strip.lattice, decision.path)
+        ),
     )
 
 

@@ -12,6 +12,7 @@ Box = tuple[int, int, int, int]
 """x, y, width, height in pixels of the page as a person sees it (EXIF orientation applied)."""
 
 Status = Literal["accepted", "review", "blank"]
+SeparatorKind = Literal[".", ",", "-", "=", "/"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,30 @@ class DigitReading:
 
 
 @dataclass(frozen=True, slots=True)
+class Separator:
+    """A mark among or after the digits of a field that is no digit itself.
+
+    Attributes:
+        position: How many digits of the field stand before it, at least 1.
+        kind: The mark as a character.
+        box: Where its ink lies on the page.
+    """
+
+    position: int
+    kind: SeparatorKind
+    box: Box
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {"position": self.position, "kind": self.kind, "box": list(self.box)}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Separator:
+        """Restore what `to_dict` returned."""
+        return cls(data["position"], data["kind"], _box(data["box"]))
+
+
+@dataclass(frozen=True, slots=True)
 class FieldReading:
     """One digit string of a page.
 
@@ -50,6 +75,9 @@ class FieldReading:
         box: Where the field lies on the page.
         digits: The digits from left to right.
         alternatives: Other readings with their probabilities, best first.
+        separators: Points, commas, dashes and slashes after some digit, from left to right.
+        reason: Why a field of a template needs a look, or is blank: ``constraint``, ``rule: total = net + tax``,
+            ``cut_off``, ``several_digits``, ``crossed_out``, ``missing``; empty when there is nothing to say.
     """
 
     name: str
@@ -59,6 +87,8 @@ class FieldReading:
     box: Box
     digits: tuple[DigitReading, ...] = ()
     alternatives: tuple[tuple[str, float], ...] = ()
+    separators: tuple[Separator, ...] = ()
+    reason: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -70,6 +100,8 @@ class FieldReading:
             "box": list(self.box),
             "digits": [digit.to_dict() for digit in self.digits],
             "alternatives": [[text, probability] for text, probability in self.alternatives],
+            "separators": [separator.to_dict() for separator in self.separators],
+            "reason": self.reason,
         }
 
     @classmethod
@@ -83,6 +115,9 @@ class FieldReading:
             box=_box(data["box"]),
             digits=tuple(DigitReading.from_dict(digit) for digit in data["digits"]),
             alternatives=tuple((text, probability) for text, probability in data["alternatives"]),
+            # Readings that were stored before separators were reported have none.
+            separators=tuple(Separator.from_dict(item) for item in data.get("separators", ())),
+            reason=data.get("reason", ""),
         )
 
 
@@ -111,6 +146,30 @@ class PageFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class FormFit:
+    """How a page lies on its template.
+
+    Attributes:
+        template: The template's name.
+        quality: Share of the form's print that was found in its place, 0 to 1.
+        method: What the page was laid by.
+    """
+
+    template: str
+    quality: float
+    method: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {"template": self.template, "quality": self.quality, "method": self.method}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> FormFit:
+        """Restore what `to_dict` returned."""
+        return cls(data["template"], data["quality"], data["method"])
+
+
+@dataclass(frozen=True, slots=True)
 class PageReading:
     """Everything read from one page, or the reason why nothing was.
 
@@ -121,6 +180,7 @@ class PageReading:
         height: Page height in pixels; 0 when the page was not decoded.
         fields: Digit strings in reading order.
         error: Why the page could not be read, or None.
+        form: How it lies on its template; None when it was read without one.
     """
 
     document: str
@@ -129,15 +189,18 @@ class PageReading:
     height: int = 0
     fields: tuple[FieldReading, ...] = field(default=())
     error: PageFailure | None = None
+    form: FormFit | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values: one line of JSON Lines."""
+        form = {} if self.form is None else {"form": self.form.to_dict()}
         return {
             "document": self.document,
             "page": self.page,
             "width": self.width,
             "height": self.height,
             "error": None if self.error is None else self.error.to_dict(),
+            **form,
             "fields": [item.to_dict() for item in self.fields],
         }
 
@@ -151,6 +214,7 @@ class PageReading:
             height=data["height"],
             fields=tuple(FieldReading.from_dict(item) for item in data["fields"]),
             error=None if data["error"] is None else PageFailure.from_dict(data["error"]),
+            form=FormFit.from_dict(data["form"]) if data.get("form") else None,
         )
 
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from extractor.preprocess import Mask
+from extractor.preprocess import Mask, components
 
 Binary = NDArray[np.uint8]
 """0 or 1, (H, W)."""
@@ -118,7 +118,7 @@ def _shrink(mask: Mask, scale: float) -> Binary:
 
 def _writing_height(small: Binary) -> float:
     """Height of the larger writing of a page: the upper quartile of the components that may be writing."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(small, connectivity=8)
+    labels, stats, _ = components(small)
     width, height = stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]
     writing = (height >= 6) & (width < 5 * height) & (height < 0.7 * small.shape[0])
     writing[0] = False
@@ -156,11 +156,10 @@ def _straight(small: Binary, tall: float) -> list[_Part]:
     wide = cv2.dilate(small, np.ones((3, 1), np.uint8))
     level = cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones((1, run), np.uint8))
     level = cv2.morphologyEx(level, cv2.MORPH_CLOSE, np.ones((1, 9), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(level, connectivity=8)
+    labels, stats, _ = components(level.astype(np.uint8, copy=False))
     parts = []
-    for label in range(1, count):
-        x, y, width, height, area = (int(value) for value in stats[label])
-        if width < 1.2 * tall or height > 0.15 * width + 8 or area > 13 * width:
+    for label, (x, y, width, height, area) in enumerate(stats.tolist()):
+        if label == 0 or width < 1.2 * tall or height > 0.15 * width + 8 or area > 13 * width:
             continue
         piece = labels[y : y + height, x : x + width] == label
         amount = piece.sum(axis=0)
@@ -220,8 +219,8 @@ def _is_even(part: _Part) -> bool:
     """Tell whether a piece runs straight, but for the slow bend of paper."""
     xs = part.xs.astype(np.float64)
     degree = 1 if part.length < 60 else 2 if part.length < 300 else 3
-    course = np.polynomial.Polynomial.fit(xs, part.ys, degree)
-    fitted = course(xs)
+    powers = np.vander(2 * (xs - xs[0]) / (xs[-1] - xs[0]) - 1, degree + 1)
+    fitted = powers @ np.linalg.lstsq(powers, part.ys, rcond=None)[0]
     far = np.abs(part.ys - fitted) > 1.0 + 0.003 * part.length
     return bool(np.count_nonzero(far) < 0.15 * part.length)
 
@@ -289,9 +288,8 @@ def _thickness(mask: Mask, xs: NDArray[np.int_], course: NDArray[np.float64], re
     if xs.size == 0:
         return 0.0, 0.0
     steps = np.arange(-reach, reach + 1)[:, None]
-    rows = np.clip(np.rint(course).astype(np.intp) + steps, 0, mask.shape[0] - 1)
-    window = mask[rows, xs]
-    amount = window.sum(axis=0)
+    window = _at(mask, np.rint(course).astype(np.intp) + steps, xs)
+    amount = window.sum(axis=0, dtype=np.int32)
     counts = np.bincount(amount)
     counts[0] = 0
     if counts.sum() < 0.2 * xs.size:
@@ -304,7 +302,12 @@ def _thickness(mask: Mask, xs: NDArray[np.int_], course: NDArray[np.float64], re
 
 def _extent(mask: Mask, xs: NDArray[np.int_], start: NDArray[np.intp], step: int, reach: int) -> NDArray[np.intp]:
     """How far ink goes on without a break from each start, upward (step -1) or downward (1), at most ``reach``."""
-    rows = np.clip(start + step * np.arange(reach)[:, None], 0, mask.shape[0] - 1)
-    going_on: NDArray[np.bool_] = np.logical_and.accumulate(mask[rows, xs], axis=0)
-    extent: NDArray[np.intp] = going_on.sum(axis=0)
+    inked = _at(mask, start + step * np.arange(reach)[:, None], xs)
+    extent: NDArray[np.intp] = np.where(inked.all(axis=0), reach, inked.argmin(axis=0))
     return extent
+
+
+def _at(mask: Mask, rows: NDArray[np.intp], xs: NDArray[np.int_]) -> Mask:
+    """Pixels at rows (N, M) of columns (M,); a row outside is the nearest one inside."""
+    rows = np.minimum(np.maximum(rows, 0), mask.shape[0] - 1)
+    return np.asarray(mask.ravel().take(rows * mask.shape[1] + xs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -10,6 +11,10 @@ from itertools import groupby
 ERROR_LIMITS = (0.01, 0.005, 0.001)
 """Rates of wrong strings among those accepted, for which the read rate is given."""
 
+CONFIDENCES = (0.9, 0.95, 0.99)
+"""Confidences for which it is counted how many of the strings read with at least that much are right."""
+
+_BINS = 15
 _Z95 = 1.959964
 
 
@@ -66,6 +71,8 @@ class Score:
         missed: Strings that are written and were not read at all.
         invented: Strings that were read and are not written.
         read_rates: For each of `ERROR_LIMITS`, how many strings can be accepted by confidence alone.
+        trusted: For each of `CONFIDENCES`, how many of the strings read with at least that much are right.
+        calibration_error: Expected calibration error of the confidences, see `calibration_error`.
     """
 
     exact: Share
@@ -74,6 +81,8 @@ class Score:
     missed: int
     invented: int
     read_rates: dict[float, Share]
+    trusted: dict[float, Share]
+    calibration_error: float
 
     @property
     def character_error_rate(self) -> float:
@@ -95,6 +104,8 @@ def score(answers: Sequence[Answer]) -> Score:
         missed=sum(answer.read is None for answer in written),
         invented=len(answers) - len(written),
         read_rates={limit: read_rate(answers, limit) for limit in ERROR_LIMITS},
+        trusted={confidence: right_above(answers, confidence) for confidence in CONFIDENCES},
+        calibration_error=calibration_error(answers),
     )
 
 
@@ -120,6 +131,26 @@ def read_rate(answers: Sequence[Answer], error_limit: float) -> Share:
         if wrong <= error_limit * accepted:
             best = written
     return wilson(best, total)
+
+
+def right_above(answers: Sequence[Answer], confidence: float) -> Share:
+    """Return how many of the strings read with at least a confidence are right."""
+    given = [answer for answer in answers if answer.read is not None and answer.confidence >= confidence]
+    return wilson(sum(answer.is_exact for answer in given), len(given))
+
+
+def calibration_error(answers: Sequence[Answer]) -> float:
+    """Return how far confidence and share of right strings lie apart on average over what was read.
+
+    The expected calibration error with 15 bins of equal width (Guo et al., "On Calibration of Modern Neural Networks",
+    2017); 0 when nothing was read.
+    """
+    bins: dict[int, list[Answer]] = defaultdict(list)
+    for answer in answers:
+        if answer.read is not None:
+            bins[min(int(answer.confidence * _BINS), _BINS - 1)].append(answer)
+    gaps = (abs(sum(answer.confidence - answer.is_exact for answer in group)) for group in bins.values())
+    return sum(gaps) / max(1, sum(map(len, bins.values())))
 
 
 def wilson(count: int, total: int) -> Share:

@@ -6,16 +6,16 @@ Over-segmentation and recognition (Casey and Lecolinet, "A survey of methods and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from extractor.lines import LineImage
-from extractor.normalize import to_mnist_with_context
-from extractor.preprocess import Mask
+from extractor.normalize import normalize_runs
+from extractor.preprocess import Mask, components
 
 SLANTS = (-0.25, 0.0, 0.25, 0.5, 0.75)
 """Horizontal pixels per vertical pixel along which cuts are looked for; positive leans to the right as writing does."""
@@ -87,22 +87,8 @@ def crops(lattice: Lattice) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArr
     Returns:
         Digits (N, 28, 28) uint8, their surroundings (N, 28, 28) uint8, their geometry (N, 8) float32, see `GEOMETRY`.
     """
-    count = len(lattice.candidates)
-    digits = np.zeros((count, 28, 28), np.uint8)
-    context = np.zeros((count, 28, 28), np.uint8)
-    ink, labels = lattice.line.ink, lattice.labels
-    known = np.where(labels > 0, ink, 0).astype(np.uint8)
-    for index, item in enumerate(lattice.candidates):
-        x, y, width, height = item.box
-        # The 28x28 frame reaches 0.7 sides from the middle of the ink, and a little more where its mass lies aside.
-        margin = max(width, height, 10) // 2 + 4
-        rows = slice(max(0, y - margin), y + height + margin)
-        columns = slice(max(0, x - margin), x + width + margin)
-        window, ids = known[rows, columns], labels[rows, columns]
-        own = (ids > item.start) & (ids <= item.stop)
-        mine = np.where(own, np.maximum(window, 96), 0).astype(np.uint8)
-        rest = np.where(own, 0, window).astype(np.uint8)
-        digits[index], context[index] = to_mnist_with_context(mine, rest)
+    runs = np.array([(item.start + 1, item.stop, *item.box) for item in lattice.candidates], np.int64).reshape(-1, 6)
+    digits, context = normalize_runs(lattice.line.ink, lattice.labels, runs)
     return digits, context, geometry(lattice)
 
 
@@ -120,42 +106,38 @@ def geometry(lattice: Lattice) -> NDArray[np.float32]:
         return np.zeros((0, len(GEOMETRY)), np.float32)
     unit = lattice.line.digit_height
     boxes = np.array([item.box for item in candidates], np.float32)
-    singles = np.array([item.box for item in candidates if item.stop - item.start == 1], np.float32)
+    start, stop = np.array([(item.start, item.stop) for item in candidates]).T
+    singles = boxes[stop - start == 1]
     tall = singles[singles[:, 3] >= 0.6 * unit]
     reference = tall if len(tall) else singles
     top, bottom = np.median(reference[:, 1]), np.median(reference[:, 1] + reference[:, 3])
     right_edges = np.maximum.accumulate(singles[:, 0] + singles[:, 2])
     left_edges = np.minimum.accumulate(singles[::-1, 0])[::-1]
     total = np.concatenate([[0], np.cumsum(lattice.areas)])
-    rows = np.zeros((len(candidates), len(GEOMETRY)), np.float32)
-    for index, item in enumerate(candidates):
-        x, y, width, height = boxes[index]
-        before = (x - right_edges[item.start - 1]) / unit if item.start else 2.0
-        after = (left_edges[item.stop] - x - width) / unit if item.stop < lattice.pieces else 2.0
-        rows[index] = (
-            height / unit,
-            width / unit,
-            (y - top) / unit,
-            (y + height - bottom) / unit,
-            before,
-            after,
-            (total[item.stop] - total[item.start]) / max(1.0, width * height),
-            lattice.line.stroke / unit,
-        )
+    x, y, width, height = boxes.T
+    rows = np.empty((len(candidates), len(GEOMETRY)), np.float32)
+    rows[:, 0] = height / unit
+    rows[:, 1] = width / unit
+    rows[:, 2] = (y - top) / unit
+    rows[:, 3] = (y + height - bottom) / unit
+    rows[:, 4] = np.where(start > 0, (x - right_edges[start - 1]) / unit, 2.0)
+    rows[:, 5] = np.where(stop < lattice.pieces, (left_edges[stop % lattice.pieces] - x - width) / unit, 2.0)
+    rows[:, 6] = (total[stop] - total[start]) / np.maximum(1.0, width * height)
+    rows[:, 7] = lattice.line.stroke / unit
     return np.clip(rows, -2.0, 3.0)
 
 
 def _pieces(line: LineImage) -> tuple[NDArray[np.int32], list[tuple[int, int, int, int]]]:
     """Split components at all plausible cuts and number the pieces by their horizontal centre."""
-    flat = line.mask.astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(flat, connectivity=8)
-    raw = np.zeros(flat.shape, np.int32)
+    labels, stats, _ = components(line.mask.view(np.uint8))
+    raw = np.zeros(labels.shape, np.int32)
     found: list[tuple[float, int, tuple[int, int, int, int]]] = []
-    for index in range(1, count):
-        x, y, width, height, _ = (int(value) for value in stats[index])
+    for index, (x, y, width, height, _) in enumerate(stats.tolist()):
+        if index == 0:
+            continue
         part = labels[y : y + height, x : x + width] == index
         for piece in _split(part, line):
-            px, py, pw, ph = cv2.boundingRect(piece.astype(np.uint8))
+            px, py, pw, ph = cv2.boundingRect(piece.view(np.uint8))
             number = len(found) + 1
             raw[y : y + height, x : x + width][piece] = number
             box = (x + px, y + py, pw, ph)
@@ -178,14 +160,15 @@ def _attach(
     order = sorted(found, key=lambda item: -item[2][2] * item[2][3])[: 2 * MAX_LINE_PIECES]
     groups: list[tuple[float, list[int], tuple[int, int, int, int]]] = []
     for centre, number, (x, y, width, height) in order:
-        for index, (_, numbers, box) in enumerate(groups):
-            gx, gy, gw, gh = box
-            overlap = min(x + width, gx + gw) - max(x, gx)
-            distance = max(gy - (y + height), y - (gy + gh))
-            together = max(y + height, gy + gh) - min(y, gy)
-            if overlap >= 0.75 * width and height >= 0.1 * unit and distance <= 0.3 * unit and together <= 1.35 * unit:
+        right, bottom = x + width, y + height
+        for index, (_, numbers, (gx, gy, gw, gh)) in enumerate(groups):
+            if min(right, gx + gw) - max(x, gx) < 0.75 * width or height < 0.1 * unit:
+                continue
+            distance = max(gy - bottom, y - (gy + gh))
+            together = max(bottom, gy + gh) - min(y, gy)
+            if distance <= 0.3 * unit and together <= 1.35 * unit:
                 left, top = min(x, gx), min(y, gy)
-                merged = (left, top, max(x + width, gx + gw) - left, max(y + height, gy + gh) - top)
+                merged = (left, top, max(right, gx + gw) - left, max(bottom, gy + gh) - top)
                 groups[index] = (merged[0] + merged[2] / 2, [*numbers, number], merged)
                 break
         else:
@@ -219,47 +202,64 @@ def _cuts(part: Mask, unit: float, stroke: float) -> list[tuple[float, float]]:
     """List cuts as (column at mid height, slant), best ones where several compete."""
     width = part.shape[1]
     generous = width > 0.95 * unit
-    ink_limit, run_limit = (3.4 * stroke, 2) if generous else (2.3 * stroke, 1)
+    ink_limit, run_limit = (4.2 * stroke, 2) if generous else (2.3 * stroke, 1)
     edge = max(0.14 * unit, 1.2 * stroke)
-    found: list[tuple[float, float, float]] = []
-    dense: list[tuple[float, float, float]] = []
-    for slant, ink, runs in _profiles(part):
-        smooth = cv2.blur(ink[None, :], (3, 1))[0]
-        low = np.zeros(len(ink), np.bool_)
-        low[1:-1] = (smooth[1:-1] <= smooth[:-2]) & (smooth[1:-1] <= smooth[2:])
-        offset = (len(ink) - width) // 2
-        position = np.arange(len(ink), dtype=np.float32) - offset
-        low &= (position >= edge) & (position <= width - edge)
-        cost = ink + 1.2 * stroke * (runs - 1) + 0.3 * stroke * abs(slant - 0.25)
-        for column in np.flatnonzero(low):
-            entry = (float(cost[column]), float(position[column]), slant)
-            allowed = ink[column] <= ink_limit and runs[column] <= run_limit
-            (found if allowed else dense).append(entry)
+    ink, runs = _profiles(part)
+    smooth = cv2.blur(ink, (3, 1))
+    low = np.zeros(ink.shape, np.bool_)
+    low[:, 1:-1] = (smooth[:, 1:-1] <= smooth[:, :-2]) & (smooth[:, 1:-1] <= smooth[:, 2:])
+    positions = np.arange(ink.shape[1], dtype=np.float32) - (ink.shape[1] - width) // 2
+    low &= (positions >= edge) & (positions <= width - edge)
+    leaning = np.array([[0.3 * stroke * abs(slant - 0.25)] for slant in SLANTS], np.float32)
+    cost = ink + 1.2 * stroke * (runs - 1) + leaning
+    allowed = (ink <= ink_limit) & (runs <= run_limit)
     chosen: list[tuple[float, float]] = []
     apart = max(0.13 * unit, 1.1 * stroke)
-    for _, position, slant in sorted(found):
+    for position, slant in _cheapest_first(low & allowed, cost, positions):
         if all(abs(position - other) >= apart for other, _ in chosen):
             chosen.append((position, slant))
-    # What is still wider than any digit holds several: there the best cut is taken however much ink it crosses.
-    for _, position, slant in sorted(dense):
+    # What is still wider than most digits may hold several: there the best cut is taken however much ink it crosses.
+    widest = 0.9 * unit
+    if not _has_wide(chosen, width, widest):
+        return sorted(chosen)
+    for position, slant in _cheapest_first(low & ~allowed, cost, positions):
         before = max([other for other, _ in chosen if other <= position], default=0.0)
         after = min([other for other, _ in chosen if other > position], default=float(width))
-        if after - before > 1.1 * unit and min(position - before, after - position) >= 0.3 * unit:
+        if after - before > widest and min(position - before, after - position) >= 0.26 * unit:
             chosen.append((position, slant))
     return sorted(chosen)
 
 
-def _profiles(part: Mask) -> Iterator[tuple[float, NDArray[np.float32], NDArray[np.float32]]]:
-    """Yield, for each slant, how much ink a cut at each column crosses and in how many runs."""
-    flat = part.astype(np.uint8)
+def _cheapest_first(
+    where: NDArray[np.bool_], cost: NDArray[np.float32], positions: NDArray[np.float32]
+) -> list[tuple[float, float]]:
+    """List the cuts that are marked in (slants, columns) as (column at mid height, slant), by their cost."""
+    slants, columns = np.nonzero(where)
+    order = np.lexsort((np.array(SLANTS)[slants], positions[columns], cost[slants, columns]))
+    return [
+        (position, SLANTS[slant])
+        for position, slant in zip(positions[columns[order]].tolist(), slants[order].tolist(), strict=True)
+    ]
+
+
+def _has_wide(cuts: list[tuple[float, float]], width: int, limit: float) -> bool:
+    """Tell whether a part between two cuts, or beside the outer ones, is wider than a limit."""
+    edges = [0.0, *sorted(position for position, _ in cuts), float(width)]
+    return any(after - before > limit for before, after in pairwise(edges))
+
+
+def _profiles(part: Mask) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Measure, for each slant, how much ink a cut at each column crosses and in how many runs, (slants, columns)."""
+    flat = part.view(np.uint8)
     reach = int(np.ceil(max(abs(slant) for slant in SLANTS) * flat.shape[0] / 2)) + 1
     padded = cv2.copyMakeBorder(flat, 1, 0, reach, reach, cv2.BORDER_CONSTANT, value=0)
-    for slant in SLANTS:
+    ink = np.empty((len(SLANTS), padded.shape[1]), np.float32)
+    runs = np.empty_like(ink)
+    for slant, amount, number in zip(SLANTS, ink, runs, strict=True):
         sheared = _shear(padded, slant)
-        ink = cv2.reduce(sheared, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[0]
-        starts = cv2.subtract(sheared[1:], sheared[:-1])
-        runs = cv2.reduce(starts, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[0]
-        yield slant, ink, runs
+        amount[:] = cv2.reduce(sheared, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)
+        number[:] = cv2.reduce(cv2.subtract(sheared[1:], sheared[:-1]), 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)
+    return ink, runs
 
 
 def _shear(flat: cv2.typing.MatLike, slant: float) -> cv2.typing.MatLike:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from extractor.preprocess import Mask
+from extractor.preprocess import Mask, components
 from extractor.regions import Region
 from extractor.ruling import Ruling
 
@@ -64,10 +64,10 @@ def find_pieces(ink: Mask) -> Pieces:
     Args:
         ink: (H, W) bool.
     """
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink.view(np.uint8), connectivity=8)
+    labels, stats, _ = components(ink.view(np.uint8))
     box = stats[:, :4].astype(np.int64)
     box[:, 2:] += box[:, :2]
-    return Pieces(labels.astype(np.int32, copy=False), box, stats[:, cv2.CC_STAT_AREA].astype(np.int64))
+    return Pieces(labels, box, stats[:, cv2.CC_STAT_AREA].astype(np.int64))
 
 
 def find_strings(ruling: Ruling, stroke: float) -> tuple[Region, ...]:

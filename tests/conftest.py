@@ -16,9 +16,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    if "faults" not in config.option.markexpr:
+        # Half an hour of killing processes is for who asks for it: pytest -m faults.
+        asked_for = [item for item in items if not item.get_closest_marker("faults")]
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("faults")])
+        items[:] = asked_for
+    no_redis = None if redis_executable() else "no redis-server here"
     missing = {
-        "services": None if redis_executable() else "no redis-server here",
+        "services": no_redis,
+        "faults": no_redis,
         "data": None if os.environ.get("DIGITS_DATA") else "DIGITS_DATA names no data sets",
     }
     for item in items:
@@ -54,7 +61,7 @@ class RedisServer:
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *, append_only: bool = False) -> None:
         command = [
             redis_executable(),
             "--port",
@@ -65,6 +72,8 @@ class RedisServer:
             "",
             "--daemonize",
             "no",
+            "--appendonly",
+            "yes" if append_only else "no",
         ]
         self.process = subprocess.Popen(
             [*command, "--maxmemory-policy", "noeviction"], cwd=self.folder, stdout=subprocess.DEVNULL

@@ -38,7 +38,7 @@ def test_its_code_runs_from_top_to_bottom(page, tmp_path, monkeypatch, capsys):
     for number, code in enumerate(blocks(page, "python"), start=1):
         exec(compile(code, f"{page.name}, block {number}", "exec"), namespace)
     printed = capsys.readouterr().out
-    assert "line-1 22584" in printed
+    assert "line-1 03575" in printed
     if page != README:
         assert "missing - missing.png" in printed
         assert (tmp_path / "checked.png").stat().st_size > 0

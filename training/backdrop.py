@@ -188,7 +188,7 @@ def scan(gray: Gray, rng: np.random.Generator) -> NDArray[np.uint8]:
     if rng.random() < 0.6:
         gray = gray + rng.normal(0, rng.uniform(1, 9), gray.shape).astype(np.float32)
     picture = np.clip(gray, 0, 255).astype(np.uint8)
-    if rng.random() < 0.22:
+    if rng.random() < 0.28:
         low, high = np.percentile(picture, [1, 50])
         picture = np.where(picture > low + (high - low) * rng.uniform(0.3, 0.65), 255, 0).astype(np.uint8)
         if rng.random() < 0.5:

@@ -7,14 +7,17 @@ level; and its thread pools and its determinism can only be set before its first
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from extractor.errors import UsageError
+from training.files import storage_error
 
 THREADS_VARIABLE = "DIGITS_TRAIN_THREADS"
 """Environment variable: threads of one TensorFlow operation; by default two, or one on a machine of one core."""
@@ -51,6 +54,45 @@ def tensorflow() -> Any:
             tf.config.threading.set_inter_op_parallelism_threads(1)
         tf.config.experimental.enable_op_determinism()
     return tf
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Put what TensorFlow says when it cannot write into one line.
+
+    TensorFlow writes past Python, with errors of its own: only their text says that the disk is full.
+
+    Args:
+        path: What is written: a file or folder.
+
+    Raises:
+        StorageError: Writing failed.
+    """
+    errors = tensorflow().errors
+    try:
+        yield
+    except errors.OpError as error:
+        reasons = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS)
+        for number in reasons:
+            if os.strerror(number) in str(error.message):
+                raise storage_error(path, OSError(number, os.strerror(number))) from error
+        raise
+
+
+@contextlib.contextmanager
+def half_precision(use: bool) -> Iterator[None]:
+    """Build the layers of a block for bfloat16 arithmetic on float32 weights: faster where the processor has it.
+
+    Args:
+        use: Whether to; nothing changes otherwise.
+    """
+    policies = tensorflow().keras.mixed_precision
+    before = policies.dtype_policy()
+    policies.set_dtype_policy("mixed_bfloat16" if use else before)
+    try:
+        yield
+    finally:
+        policies.set_dtype_policy(before)
 
 
 def _threads() -> int:

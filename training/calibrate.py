@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from extractor.acceptance import Table
 from extractor.decision import (
     FEATURES,
     DecisionSettings,
@@ -37,6 +38,10 @@ from training.files import write_text
 
 MAX_WRONG = 0.005
 """Largest share of wrong strings to be expected among the accepted ones."""
+ERRORS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05)
+"""Errors that a user may accept, and between which may be interpolated."""
+LEAST_ACCEPTED = 20
+"""Fewer strings say nothing about an error on average."""
 RIDGE = 1.0
 """Penalty on the logistic model's weights, in units of one observation."""
 
@@ -127,31 +132,46 @@ def fit_confidence(observations: list[Observation], settings: DecisionSettings) 
         outcomes.append(item.proposals.paths[order[0]].text == item.text)
     x, y = np.array(rows), np.array(outcomes, np.float64)
     scale = np.maximum(x.std(axis=0), 1e-6)
-    solution = _logistic_regression(x / scale, y)
+    solution = logistic_regression(x / scale, y)
     weights = tuple(float(value) for value in solution[1:] / scale)
     fitted = replace(settings, intercept=float(solution[0]), weights=weights)
     confidence = np.array([logistic(fitted.intercept + float(np.dot(fitted.weights, row))) for row in x])
-    return replace(fitted, accept=_threshold(confidence))
+    return replace(fitted, accept=threshold(confidence), accept_at=accept_table(confidence))
 
 
-def _logistic_regression(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ridge logistic regression by Newton's method; returns the intercept and one weight a column."""
+def logistic_regression(
+    x: NDArray[np.float64], y: NDArray[np.float64], prior: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Ridge logistic regression by Newton's method.
+
+    Args:
+        x: (N, D).
+        y: (N,), 0 or 1.
+        prior: Intercept and weights that the solution is drawn to, (1 + D,); weights of zero, and any intercept, when
+            None.
+
+    Returns:
+        The intercept and one weight a column, (1 + D,).
+    """
     design = np.column_stack([np.ones(len(x)), x])
     ridge = np.eye(design.shape[1]) * RIDGE
-    ridge[0, 0] = 1e-6
-    solution = np.zeros(design.shape[1])
+    if prior is None:
+        ridge[0, 0] = 1e-6
+        prior = np.zeros(design.shape[1])
+    solution = prior.copy()
     for _ in range(50):
         probability = 1 / (1 + np.exp(-np.clip(design @ solution, -30, 30)))
-        gradient = design.T @ (probability - y) + ridge @ solution
+        gradient = design.T @ (probability - y) + ridge @ (solution - prior)
         curvature = (design * (probability * (1 - probability))[:, None]).T @ design + ridge
-        step = np.linalg.solve(curvature, gradient)
+        # Where all probabilities are saturated the curvature says too little: an unbounded step would not come back.
+        step = np.clip(np.linalg.solve(curvature, gradient), -1, 1)
         solution -= step
         if np.abs(step).max() < 1e-8:
             break
     return solution
 
 
-def _threshold(confidence: NDArray[np.float64]) -> float:
+def threshold(confidence: NDArray[np.float64]) -> float:
     """The lowest confidence above which at most `MAX_WRONG` of the strings are to be expected wrong; never under 0.9.
 
     What is expected comes from the confidences themselves: at this end so few strings decide that a handful of wrong
@@ -161,6 +181,24 @@ def _threshold(confidence: NDArray[np.float64]) -> float:
     expected = np.cumsum(1 - ranked) / np.arange(1, len(ranked) + 1)
     fine = np.flatnonzero(expected <= MAX_WRONG)
     return float(max(0.9, ranked[fine[-1]])) if fine.size else 0.999
+
+
+def accept_table(confidence: NDArray[np.float64]) -> Table:
+    """For each of `ERRORS`, the lowest confidence above which no more wrong strings are to be expected.
+
+    As with `threshold`, what is expected comes from the confidences themselves. Where that leaves fewer than
+    `LEAST_ACCEPTED` strings, no string is accepted that is not by itself as sure as the error asks.
+
+    Args:
+        confidence: Of strings that chose nothing else, (N,).
+    """
+    ranked = np.sort(confidence)[::-1]
+    expected = np.cumsum(1 - ranked) / np.arange(1, len(ranked) + 1)
+    accepted = [int(np.searchsorted(expected, error, side="right")) for error in ERRORS]
+    return tuple(
+        (error, round(float(ranked[count - 1]) if count >= LEAST_ACCEPTED else 1 - error, 6))
+        for error, count in zip(ERRORS, accepted, strict=True)
+    )
 
 
 def calibrate(network: Path, folders: Sequence[Path], limit: int | None = None) -> DecisionSettings:

@@ -66,23 +66,14 @@ def train_command(
     A run that was killed goes on where it stopped when the same command is given again.
     """
     from training import recipe as recipes
-    from training import runs
 
     path = recipes.find(recipe)
-    name = recipes.load_header(path).name
-    run = run or Path("runs") / name
-    if fresh:
-        runs.clear(run)
+    header = recipes.load_header(path)
+    run = run or Path("runs") / header.name
+    given = {key: value for key, value in overrides.items() if value is not None}
+    train = _train_plain if header.parameters is None else _train_reference
     try:
-        if name == "reference":
-            if data is None:
-                raise UsageError("The reference recipe needs its data sets", "name their folder with --data")
-            from training import reference
-
-            given = {key: value for key, value in overrides.items() if value is not None}
-            reference.train(path, data, run, **given)
-        else:
-            _train_plain(path, data, run, overrides)
+        train(path, data, run, fresh, given)
     except KeyboardInterrupt:
         click.echo("Interrupted. The same command goes on after the last full epoch.", err=True)
         sys.exit(ExitCode.INTERRUPTED)
@@ -104,9 +95,15 @@ def plot_command(run: Path, output: Path | None) -> None:
 @data_option
 @click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--corruptions/--no-corruptions", default=True, help="Also measure on corrupted digits.")
-def evaluate_command(model: Path | None, data: Path | None, output_format: str, corruptions: bool) -> None:
+@click.option(
+    "--rejection/--no-rejection", default=True, help="Also measure how surely a network like the shipped one rejects."
+)
+def evaluate_command(
+    model: Path | None, data: Path | None, output_format: str, corruptions: bool, rejection: bool
+) -> None:
     """Measure how well a network reads isolated digits: the MNIST test set, or the sets of --data."""
     from training import datasets, evaluate, models
+    from training.rejection import to_text
 
     classifier = models.load(model)
     sets = datasets.load_evaluation(data)
@@ -115,6 +112,7 @@ def evaluate_command(model: Path | None, data: Path | None, output_format: str, 
             click.echo(f"{item.name}: {item.note}", err=True)
     results = {item.name: evaluate.evaluate(classifier, item.digits) for item in sets}
     robustness = _robustness(classifier, sets[0].digits) if corruptions else {}
+    rejected = _rejection(classifier, data) if rejection else None
     if output_format == "json":
         first, *others = results
         report: dict[str, Any] = {
@@ -122,6 +120,7 @@ def evaluate_command(model: Path | None, data: Path | None, output_format: str, 
             "set": first,
             **results[first].to_dict(),
             "corruptions": {name: result.to_dict() for name, result in robustness.items()},
+            "rejection": None if rejected is None else rejected.to_dict(),
             "sets": {name: results[name].to_dict() for name in others},
         }
         click.echo(json.dumps(report, indent=2))
@@ -134,6 +133,8 @@ def evaluate_command(model: Path | None, data: Path | None, output_format: str, 
             click.echo(f"  {name:14} {result.accuracy:8.2%}   calibration error {result.ece:.4f}")
         mean = sum(result.accuracy for result in robustness.values()) / len(robustness)
         click.echo(f"  {'mean':14} {mean:8.2%}")
+    if rejected is not None:
+        click.echo(to_text(rejected))
 
 
 @click.command("predict")
@@ -170,13 +171,15 @@ def predict_command(images: tuple[Path, ...], model: Path | None, crops: Path | 
         sys.exit(ExitCode.NO_PAGE_READ if failed == len(images) else ExitCode.SOME_PAGES_FAILED)
 
 
-def _train_plain(path: Path, data: Path | None, run: Path, overrides: dict[str, Any]) -> None:
+def _train_plain(path: Path, data: Path | None, run: Path, fresh: bool, overrides: dict[str, Any]) -> None:
     from training import datasets, fit, plots, progress, recipe, runs
 
     chosen = recipe.load(path).override(**overrides)
     digits = datasets.load_training(data)
     if digits.note:
         click.echo(digits.note, err=True)
+    if fresh:
+        runs.clear(run)
     if (run / runs.CARD).is_file():
         click.echo(f"{run} is complete already; --fresh begins it anew", err=True)
     with progress.watching(chosen.training.epochs) as watcher:
@@ -192,6 +195,26 @@ def _train_plain(path: Path, data: Path | None, run: Path, overrides: dict[str, 
     )
 
 
+def _train_reference(path: Path, data: Path | None, run: Path, fresh: bool, overrides: dict[str, Any]) -> None:
+    from training import journal, plots, reference, reference_data, reference_recipe, runs
+
+    if data is None:
+        raise UsageError("The reference recipe needs its data sets", "name their folder with --data")
+    chosen = reference_recipe.load(path).override(**overrides)
+    data = reference_data.folder_of(data)
+    if fresh:
+        runs.clear(run)
+    with journal.journal(run) as told:
+        card = reference.train(chosen, data, run, told)
+    if not (run / runs.PLOTS).is_dir():
+        plots.plot_run(run)
+    metrics = card["metrics"]
+    click.echo(
+        f"{run / runs.NETWORK}: {metrics['mnist_test_accuracy']:.2%} of the MNIST test digits read right, "
+        f"{metrics['rejection']['overall']['rejected']:.2%} of non-digits rejected, {card['minutes']} minutes"
+    )
+
+
 def _robustness(classifier: Any, digits: Any) -> dict[str, Any]:
     from training import corruptions, evaluate
     from training.datasets import Digits
@@ -200,3 +223,17 @@ def _robustness(classifier: Any, digits: Any) -> dict[str, Any]:
         name: evaluate.evaluate(classifier, Digits(corruptions.corrupt(name, digits.x), digits.y))
         for name in corruptions.CORRUPTIONS
     }
+
+
+def _rejection(classifier: Any, data: Path | None) -> Any:
+    """Measure what only a network with outputs beyond the ten digits can do; None where it cannot be measured."""
+    from training import models, rejection
+    from training.datasets import DatasetError
+
+    if not isinstance(classifier, models.LoneDigits):
+        return None
+    try:
+        return rejection.measure(classifier, data, rejection.COUNT)
+    except DatasetError as error:
+        click.echo(f"non-digits are not measured, which takes MNIST with its training part: {error}", err=True)
+        return None

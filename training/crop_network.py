@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractor.normalize import to_mnist
-from training.backend import tensorflow
+from training.backend import half_precision, tensorflow
+from training.crop_augmentation import distort
 from training.examples import load_shard
 from training.glyphs import GlyphBank, smooth_glyph
 from training.hypotheses import NOT_ONE_DIGIT, Hypotheses
@@ -50,7 +51,7 @@ def build(settings: CropSettings) -> Any:
     x = layers.Dropout(settings.dropout)(layers.Flatten()(x))
     x = layers.Concatenate()([x, layers.Dense(32, activation="relu")(geometry)])
     x = layers.Dropout(settings.dropout)(layers.Dense(settings.dense, activation="relu")(x))
-    logits = layers.Dense(CLASSES, name="logits")(x)
+    logits = layers.Dense(CLASSES, name="logits", dtype="float32")(x)
     return keras.Model([crops, context, geometry], logits, name="crops")
 
 
@@ -133,34 +134,19 @@ def batches(
         forget = rng.random(size) < settings.forget_context
         planes[forget, :, :, 1] = 0
         geometry[forget] = lone_geometry(planes[forget, :, :, 0])
-        yield planes, geometry, examples.labels[pick].astype(np.int64)
+        yield distort(planes, settings, rng), geometry, examples.labels[pick].astype(np.int64)
 
 
-def affine_rows(settings: CropSettings, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Draw one random affine map about the middle of a crop for each example.
-
-    Args:
-        settings: Limits.
-        count: N.
-        rng: Source of randomness.
-
-    Returns:
-        (N, 8) float32, rows as ``ImageProjectiveTransformV3`` takes them (output to input).
-    """
-    angle = np.deg2rad(rng.uniform(-settings.rotation, settings.rotation, count))
-    shear = rng.uniform(-settings.shear, settings.shear, count)
-    scale_x = np.exp(rng.uniform(-settings.scale, settings.scale, count))
-    scale_y = np.exp(rng.uniform(-settings.scale, settings.scale, count))
-    a, b = np.cos(angle) * scale_x, (np.sin(angle) + shear) * scale_x
-    c, d = -np.sin(angle) * scale_y, np.cos(angle) * scale_y
-    x, y = rng.uniform(-settings.shift, settings.shift, (2, count))
-    rows = np.zeros((count, 8), np.float32)
-    rows[:, 0], rows[:, 1], rows[:, 2] = a, b, 14 - 14 * a - 14 * b + x
-    rows[:, 3], rows[:, 4], rows[:, 5] = c, d, 14 - 14 * c - 14 * d + y
-    return rows
-
-
-def fit(settings: CropSettings, examples: Hypotheses, lone: int, validation: Hypotheses, folder: Path, log: Any) -> Any:
+def fit(
+    settings: CropSettings,
+    examples: Hypotheses,
+    lone: int,
+    validation: Hypotheses,
+    folder: Path,
+    log: Any,
+    start: Path | None = None,
+    done: int = 0,
+) -> Any:
     """Train the crop network; goes on after the last full epoch when it was interrupted.
 
     Args:
@@ -170,6 +156,8 @@ def fit(settings: CropSettings, examples: Hypotheses, lone: int, validation: Hyp
         validation: Isolated digits that it does not learn from.
         folder: Where checkpoints are kept.
         log: Called with one line of text for each epoch.
+        start: Weights to begin with; random ones when None.
+        done: Epochs that those weights have seen, for the log.
 
     Returns:
         The trained Keras network, its weights averaged over the last steps.
@@ -177,7 +165,10 @@ def fit(settings: CropSettings, examples: Hypotheses, lone: int, validation: Hyp
     tf = tensorflow()
     keras = tf.keras
     keras.utils.set_random_seed(settings.seed)
-    model = build(settings)
+    with half_precision(settings.half_precision):
+        model = build(settings)
+    if start is not None:
+        model.load_weights(start)
     steps = (lone + min(settings.candidates_per_epoch, len(examples.labels) - lone)) // settings.batch_size
     schedule = Schedule(settings.learning_rate, steps * settings.epochs)
     optimizer = keras.optimizers.AdamW(
@@ -189,16 +180,8 @@ def fit(settings: CropSettings, examples: Hypotheses, lone: int, validation: Hyp
     if manager.latest_checkpoint:
         checkpoint.restore(manager.latest_checkpoint)
 
-    def step(planes: Any, geometry: Any, labels: Any, maps: Any) -> Any:
-        moved = tf.raw_ops.ImageProjectiveTransformV3(
-            images=planes,
-            transforms=maps,
-            output_shape=[28, 28],
-            fill_value=0.0,
-            interpolation="BILINEAR",
-            fill_mode="CONSTANT",
-        )
-        inputs = [moved[..., 0], moved[..., 1], geometry]
+    def step(planes: Any, geometry: Any, labels: Any) -> Any:
+        inputs = [planes[..., 0], planes[..., 1], geometry]
         with tf.GradientTape() as tape:
             logits = model(inputs, training=True)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
@@ -209,22 +192,22 @@ def fit(settings: CropSettings, examples: Hypotheses, lone: int, validation: Hyp
 
     graph = tf.function(step, reduce_retracing=True)
     for epoch in range(int(checkpoint.epoch), settings.epochs):
-        rng = np.random.default_rng([settings.seed, epoch, 1])
         total = 0.0
         for number, (planes, geometry, labels) in enumerate(batches(examples, lone, settings, epoch)):
             optimizer.learning_rate.assign(schedule.at(epoch * steps + number))
-            maps = affine_rows(settings, len(labels), rng)
-            total += float(graph(planes.astype(np.float32), geometry, labels, maps))
+            total += float(graph(planes.astype(np.float32), geometry, labels))
         checkpoint.epoch.assign(epoch + 1)
         if epoch + 1 == settings.epochs:
             optimizer.finalize_variable_values(model.trainable_variables)
         manager.save()
         right = accuracy(model, validation)
         log(
-            f"crops: epoch {epoch + 1} of {settings.epochs}, loss {total / steps:.4f}, "
+            f"crops: epoch {done + epoch + 1} of {done + settings.epochs}, loss {total / steps:.4f}, "
             f"{right:.4%} of validation digits right"
         )
-    return model
+    whole = build(settings)
+    whole.set_weights(model.get_weights())
+    return whole
 
 
 def accuracy(model: Any, examples: Hypotheses) -> float:

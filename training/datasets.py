@@ -162,7 +162,7 @@ def load_evaluation(data: Path | None) -> list[EvaluationSet]:
     """
     files = _archives(data)
     if files:
-        sets = [_evaluation_set(path.stem, _read_npz(path)) for path in files]
+        sets = [_evaluation_set(path.stem, read_npz(path)) for path in files]
     else:
         name, arrays = _training_arrays(data)
         sets = [_evaluation_set(Path(name).name if data else "mnist", arrays)]
@@ -218,8 +218,8 @@ def _evaluation_set(name: str, arrays: Mapping[str, NDArray[Any]]) -> Evaluation
     if any(key not in arrays for key in keys):
         raise DatasetError(f"{name} has no digits to evaluate on", "an npz file has x and y, or x_test and y_test")
     x, y = arrays[keys[0]], arrays[keys[1]]
-    _check_images(name, keys[0], x)
-    _check_labels(name, keys[1], y, len(x))
+    check_images(name, keys[0], x)
+    check_labels(name, keys[1], y, len(x))
     images, note = to_mnist_format(x)
     return EvaluationSet(name, Digits(images, y.astype(np.uint8)), note)
 
@@ -241,10 +241,10 @@ def _training_arrays(data: Path | None) -> tuple[str, Mapping[str, NDArray[Any]]
     if data.is_dir():
         for archive in (data / "digits" / "mnist.npz", data / "mnist.npz"):
             if archive.is_file():
-                return str(archive), _read_npz(archive)
+                return str(archive), read_npz(archive)
         return str(data), _read_idx_folder(data)
     if _is_zip(data) or data.suffix == ".npz":
-        return str(data), _read_npz(data)
+        return str(data), read_npz(data)
     return str(data.parent), _read_idx_folder(data.parent)
 
 
@@ -273,7 +273,15 @@ def _is_zip(path: Path) -> bool:
         return False
 
 
-def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
+def read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """Read the arrays of a data set; nothing is unpickled, and arrays of other names are left alone.
+
+    Args:
+        path: An npz file.
+
+    Raises:
+        DatasetError: It is absent, unreadable or damaged.
+    """
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files if key in {*MNIST_SHA256, "x", "y"}}
@@ -320,21 +328,42 @@ def _read_idx(path: Path) -> NDArray[np.uint8]:
 
 
 def _checked(name: str, x_name: str, x: NDArray[Any], y_name: str, y: NDArray[Any]) -> Digits:
-    _check_images(name, x_name, x)
+    check_images(name, x_name, x)
     if x.shape[1:] != (28, 28):
         raise DatasetError(f"{name}: {x_name} has the shape {x.shape}, not (N, 28, 28)")
-    _check_labels(name, y_name, y, len(x))
+    check_labels(name, y_name, y, len(x))
     return Digits(x, y.astype(np.uint8))
 
 
-def _check_images(name: str, key: str, x: NDArray[Any]) -> None:
+def check_images(name: str, key: str, x: NDArray[Any]) -> None:
+    """Hold an array to what images are: (N, height, width) uint8.
+
+    Args:
+        name: Of the set.
+        key: Of the array.
+        x: The array.
+
+    Raises:
+        DatasetError: It is something else, or holds nothing.
+    """
     if x.ndim != 3 or 0 in x.shape:
         raise DatasetError(f"{name}: {key} has the shape {x.shape}, not (N, height, width)")
     if x.dtype != np.uint8:
         raise DatasetError(f"{name}: {key} is of type {x.dtype}, not uint8")
 
 
-def _check_labels(name: str, key: str, y: NDArray[Any], count: int) -> None:
+def check_labels(name: str, key: str, y: NDArray[Any], count: int) -> None:
+    """Hold an array to what labels are: (N,) whole numbers from 0 to 9.
+
+    Args:
+        name: Of the set.
+        key: Of the array.
+        y: The array.
+        count: N.
+
+    Raises:
+        DatasetError: It is something else.
+    """
     if y.shape != (count,):
         raise DatasetError(f"{name}: {key} has the shape {y.shape}, not ({count},): one label an image")
     if y.dtype.kind not in "iu":

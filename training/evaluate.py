@@ -261,8 +261,7 @@ def worst_first(probabilities: NDArray[np.float64], labels: NDArray[np.uint8]) -
         labels: (N,) digits.
     """
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
-    chosen = probabilities[wrong, labels[wrong]]
-    return wrong[np.argsort(chosen - probabilities[wrong].max(axis=1), kind="stable")]
+    return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
 
 
 def to_text(name: str, evaluation: Evaluation) -> str:

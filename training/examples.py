@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
+import threading
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,13 +18,16 @@ from extractor.line_input import line_input
 from training.files import replacing
 from training.glyphs import GlyphBank, load_bank
 from training.hypotheses import NOT_ONE_DIGIT, hypotheses
+from training.reference_recipe import LINES_PER_SHARD
+from training.runs import RunError
 from training.synthesis import synthesize, synthesize_words
 
 Kind = Literal["digits", "words"]
 """What the lines of a shard hold."""
-LINES_PER_SHARD = 500
 MAX_TEXT = 12
 """Longest text of a line; shorter ones are padded with -1."""
+CLEANED_TOO = 0.35
+"""Share of lines that are kept a second time, without their printed lines."""
 KEEP_NOT_ONE_DIGIT = 0.5
 """Share of "not one digit" candidates that is kept: there are four for each digit."""
 
@@ -48,11 +55,11 @@ class Shard:
     texts: NDArray[np.int8]
 
 
-def make_shards(data: Path, folder: Path, seed: int, kind: Kind, count: int, workers: int) -> list[Path]:
+def make_shards(data: Path | GlyphBank, folder: Path, seed: int, kind: Kind, count: int, workers: int) -> list[Path]:
     """Make the shards that are not there yet.
 
     Args:
-        data: Folder with the sets.
+        data: Folder with the sets, or the sets themselves.
         folder: Where shards are kept.
         seed: Seed of the whole series.
         kind: What the lines hold.
@@ -74,20 +81,33 @@ def make_shards(data: Path, folder: Path, seed: int, kind: Kind, count: int, wor
 
 
 def load_shard(path: Path) -> Shard:
-    """Read one shard."""
-    with np.load(path) as archive:
-        return Shard(**{name: archive[name] for name in Shard.__slots__})
+    """Read one shard.
+
+    Args:
+        path: What `make_shards` made.
+
+    Raises:
+        RunError: The file is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return Shard(**{name: archive[name] for name in Shard.__slots__})
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise RunError(f"The examples {path} are damaged", "remove the file: it is made again") from error
 
 
 _bank: GlyphBank | None = None
 
 
-def _initialize(data: Path) -> None:
+def _initialize(data: Path | GlyphBank) -> None:
     global _bank
     import cv2
 
+    # The parent alone answers an interruption, in one line. In a thread of the parent there is nothing to ignore.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
-    _bank = load_bank(data)
+    _bank = data if isinstance(data, GlyphBank) else load_bank(data)
 
 
 def _make(task: tuple[Path, Kind, int, int]) -> None:
@@ -105,8 +125,9 @@ def _make(task: tuple[Path, Kind, int, int]) -> None:
             keep = (found.labels != NOT_ONE_DIGIT) | (rng.random(len(found.labels)) < KEEP_NOT_ONE_DIGIT)
             parts.append((found.digits[keep], found.context[keep], found.geometry[keep], found.labels[keep]))
         if line is not None:
-            strips.append(line_input(line, zoom=float(np.exp(rng.normal(0, 0.12))), cleaned=bool(rng.random() < 0.3)))
-            texts.append([int(digit) for digit in sample.text] + [-1] * (MAX_TEXT - len(sample.text)))
+            for cleaned in (False, True) if rng.random() < CLEANED_TOO else (False,):
+                strips.append(line_input(line, zoom=float(np.exp(rng.normal(0, 0.12))), cleaned=cleaned))
+                texts.append([int(digit) for digit in sample.text] + [-1] * (MAX_TEXT - len(sample.text)))
     with replacing(path) as temporary:
         np.savez(
             temporary,

@@ -15,13 +15,19 @@ Precision = Literal["float32", "float16", "dynamic", "int8"]
 """float32: weights and arithmetic; float16: weights; dynamic: int8 weights, ranges found at run time; int8: both."""
 
 
-def to_tflite(model: Any, precision: Precision, samples: list[list[np.ndarray[Any, Any]]] | None = None) -> bytes:
+def to_tflite(
+    model: Any,
+    precision: Precision,
+    samples: list[list[np.ndarray[Any, Any]]] | None = None,
+    batch: int | None = None,
+) -> bytes:
     """Convert a Keras network.
 
     Args:
         model: The network.
         precision: Of weights and arithmetic.
         samples: For int8, a few hundred lists of inputs (each with a leading batch axis) from which ranges are taken.
+        batch: Length of the leading axis in the file, so that all shapes are known; open when None.
 
     Returns:
         The LiteRT file's bytes.
@@ -29,7 +35,13 @@ def to_tflite(model: Any, precision: Precision, samples: list[list[np.ndarray[An
     tf = tensorflow()
     with tempfile.TemporaryDirectory() as folder, quiet_stderr():
         path = Path(folder) / "saved"
-        model.export(path, format="tf_saved_model", verbose=False)
+        signature = [
+            tf.TensorSpec((batch, *tensor.shape[1:]), tensor.dtype, name=tensor.name.split(":")[0])
+            for tensor in model.inputs
+        ]
+        # Keras takes the list of a network of several inputs as one argument.
+        signature = signature if len(signature) == 1 else [signature]
+        model.export(path, format="tf_saved_model", verbose=False, input_signature=signature)
         converter = tf.lite.TFLiteConverter.from_saved_model(str(path))
         if precision != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]

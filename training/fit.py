@@ -115,22 +115,23 @@ def history_csv(history: list[Epoch]) -> str:
     return text.getvalue()
 
 
-def read_history(run: Path) -> list[Epoch]:
+def read_history(run: Path, name: str = runs.HISTORY) -> list[Epoch]:
     """Read the history of a run.
 
     Args:
         run: A run folder.
+        name: Of the file.
 
     Raises:
         RunError: There is none, or it is damaged.
     """
-    path = run / runs.HISTORY
+    path = run / name
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             table = csv.DictReader(stream)
             rows = [Epoch(int(row.pop("epoch")), **{name: float(row[name]) for name in row}) for row in table]
     except FileNotFoundError as error:
-        raise runs.RunError(f"{run} holds no run: it has no {runs.HISTORY}", "digits train makes one") from error
+        raise runs.RunError(f"{run} holds no run: it has no {name}", "digits train makes one") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise runs.RunError(f"{path} is damaged", "train the run again with --fresh") from error
     if not rows:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training import letters
 from training.handwriting import Hand, digit_image, draw_hand
 
 Glyph = NDArray[np.uint8]
@@ -17,8 +18,6 @@ Glyph = NDArray[np.uint8]
 
 CANVAS = 64
 """Height to which small pictures are enlarged before their strokes are smoothed."""
-LOOKALIKES = frozenset("OoIliSsZzBbgqDQ|")
-"""Letters that look like digits: they are no evidence of what is not a digit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +55,15 @@ def load_bank(data: Path, *, mnist_train: int = 55_000) -> GlyphBank:
         if source == "mnist":
             pictures, labels = pictures[:mnist_train], labels[:mnist_train]
         digits[source] = [pictures[labels == digit] for digit in range(10)]
-    with np.load(data / "letters" / "letters_hw62.npz") as archive:
-        pictures, names = archive["x"], archive["y"]
-    texts = [chr(value) if isinstance(value, (int, np.integer)) else str(value) for value in names.tolist()]
-    use = [not text.isdigit() and text not in LOOKALIKES for text in texts]
-    letters = as_ink(pictures[np.array(use)])
+    pictures, names = letters.load(data / "letters" / "letters_hw62.npz")
+    held = letters.held_out(names)
+    use = [
+        not (name.isdigit() or name in letters.LOOKALIKES or out)
+        for name, out in zip(names, held.tolist(), strict=True)
+    ]
     with np.load(data / "letters" / "dhsd_words.npz") as archive:
         words = as_ink(archive["x"])
-    return GlyphBank(digits, letters, words)
+    return GlyphBank(digits, as_ink(pictures[np.array(use)]), words)
 
 
 def load_digits(data: Path, source: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -152,7 +152,7 @@ def draw_writer(bank: GlyphBank, rng: np.random.Generator) -> tuple[str, Writer]
     Returns:
         The source's name and a function that writes a digit.
     """
-    source = str(rng.choice(["strokes", "mnist", "bhmsds", "semeion", "optdigits32"], p=[0.38, 0.27, 0.27, 0.03, 0.05]))
+    source = str(rng.choice(["strokes", "mnist", "bhmsds", "semeion", "optdigits32"], p=[0.42, 0.23, 0.27, 0.03, 0.05]))
     if source == "strokes":
         hand: Hand = draw_hand(rng)
         return source, lambda digit: tight(digit_image(digit, hand, rng, height=CANVAS), 100)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -73,8 +74,27 @@ def label_candidates(lattice: Lattice, owner: NDArray[np.int16], text: str) -> N
     owned = np.where(inside, owned, 0)
     table = np.zeros((lattice.pieces + 1, count + 2), np.int64)
     np.add.at(table, (lattice.labels.ravel(), np.where(owned < 0, count + 1, owned).ravel()), 1)
-    visible = table[:, 1 : count + 1].sum(axis=0)
     full = np.bincount(np.maximum(owner, 0).ravel(), minlength=count + 1)[1 : count + 1]
+    return label_by_ink(lattice, table, full, text)
+
+
+def label_by_ink(
+    lattice: Lattice, table: NDArray[np.int64], full: NDArray[np.integer[Any]], text: str
+) -> NDArray[np.int8]:
+    """Say what each candidate is, given how much of each piece every digit owns.
+
+    Args:
+        lattice: N candidates.
+        table: Ink pixels of each piece (rows, from 1) that are nobody's (first column), each digit's, or neutral (last
+            column), (pieces + 1, digits + 2).
+        full: Ink pixels of each digit before the stages lost some, (digits,).
+        text: The true digits.
+
+    Returns:
+        (N,) int8.
+    """
+    count = len(text)
+    visible = table[:, 1 : count + 1].sum(axis=0)
     sums = np.cumsum(table, axis=0)
     labels = np.full(len(lattice.candidates), UNSURE, np.int8)
     for index, item in enumerate(lattice.candidates):

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractor.line_input import HEIGHT, STRIDE
-from training.backend import tensorflow
+from training.backend import half_precision, tensorflow
 from training.crop_network import Schedule
 from training.examples import load_shard
+from training.line_augmentation import vary
 from training.reference_recipe import LineSettings
 
 BLANK = 10
@@ -45,8 +46,9 @@ def build(settings: LineSettings) -> Any:
     x = convolve(x, five, (3, 3))
     x = layers.ZeroPadding2D((0, 1))(x)
     x = layers.Dropout(settings.dropout)(convolve(x, six, (HEIGHT // 8, 3), "valid"))
+    x = layers.Add()([x, convolve(x, six, (1, 5))])
     x = layers.Dropout(settings.dropout)(convolve(x, six, (1, 5)))
-    logits = layers.Conv2D(11, 1, name="logits")(x)
+    logits = layers.Conv2D(11, 1, name="logits", dtype="float32")(x)
     return keras.Model(line, keras.ops.squeeze(logits, 1), name="line")
 
 
@@ -75,11 +77,29 @@ def load_lines(shards: list[Path]) -> Lines:
         shard = load_shard(path)
         for picture, row in zip(np.split(shard.strips, np.cumsum(shard.widths)[:-1], axis=1), shard.texts, strict=True):
             text = row[row >= 0]
-            # Between two equal digits CTC needs a blank step.
-            if picture.shape[1] // STRIDE >= len(text) + int((text[1:] == text[:-1]).sum()) + 1:
+            if has_room(picture.shape[1], text):
                 pictures.append(picture)
                 texts.append(text)
     return Lines(pictures, texts)
+
+
+def has_room(width: int, text: NDArray[np.int8]) -> bool:
+    """Tell whether a line has a step for each digit of its text, and a blank one between two equal digits.
+
+    Args:
+        width: Of the line, in pixels.
+        text: Digits, (n,) int8.
+    """
+    return width // STRIDE >= least_steps(text)
+
+
+def least_steps(text: NDArray[np.int8]) -> int:
+    """Return the steps that a text needs, one to spare: between two equal digits CTC puts a blank.
+
+    Args:
+        text: Digits, (n,) int8.
+    """
+    return len(text) + int((text[1:] == text[:-1]).sum()) + 1
 
 
 def batches(
@@ -92,36 +112,30 @@ def batches(
     groups = [order[start : start + settings.batch_size] for start in range(0, len(order), settings.batch_size)]
     for group in rng.permutation(len(groups)):
         members = groups[group]
-        width = -(-int(widths[members].max()) // 32) * 32
-        pictures = np.zeros((len(members), HEIGHT, width), np.float32)
+        drawn = [
+            vary(lines.pictures[member], least_steps(lines.texts[member]), rng, settings.strength) for member in members
+        ]
+        widest = -(-max(picture.shape[1] for picture in drawn) // 32) * 32
+        pictures = np.zeros((len(members), HEIGHT, widest), np.float32)
         longest = max(1, *(len(lines.texts[member]) for member in members))
         texts = np.zeros((len(members), longest), np.int32)
-        for row, member in enumerate(members):
-            picture = distort(lines.pictures[member], rng)
+        for row, (member, picture) in enumerate(zip(members, drawn, strict=True)):
             pictures[row, :, : picture.shape[1]] = picture
             texts[row, : len(lines.texts[member])] = lines.texts[member]
         lengths = np.array([len(lines.texts[member]) for member in members], np.int32)
-        yield pictures, texts, lengths, (widths[members] // STRIDE).astype(np.int32)
+        steps = np.array([picture.shape[1] // STRIDE for picture in drawn], np.int32)
+        yield pictures, texts, lengths, steps
 
 
-def distort(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Vary position, contrast and noise of a line.
-
-    Args:
-        picture: (32, W) uint8.
-        rng: Source of randomness.
-
-    Returns:
-        (32, W) float32, 0-255.
-    """
-    values = np.roll(picture, int(rng.integers(-2, 3)), axis=0).astype(np.float32) / 255
-    values = values ** float(np.exp(rng.normal(0, 0.25))) * float(rng.uniform(0.65, 1.1))
-    if rng.random() < 0.3:
-        values += rng.normal(0, rng.uniform(0.01, 0.1), values.shape)
-    return np.asarray(np.clip(values * 255, 0, 255), np.float32)
-
-
-def fit(settings: LineSettings, lines: Lines, validation: Lines, folder: Path, log: Any) -> Any:
+def fit(
+    settings: LineSettings,
+    lines: Lines,
+    validation: Lines,
+    folder: Path,
+    log: Any,
+    start: Path | None = None,
+    done: int = 0,
+) -> Any:
     """Train the line network; goes on after the last full epoch when it was interrupted.
 
     Args:
@@ -130,6 +144,8 @@ def fit(settings: LineSettings, lines: Lines, validation: Lines, folder: Path, l
         validation: Lines that it does not learn from.
         folder: Where checkpoints are kept.
         log: Called with one line of text for each epoch.
+        start: Weights to begin with; random ones when None.
+        done: Epochs that those weights have seen, for the log.
 
     Returns:
         The trained Keras network, its weights averaged over the last steps.
@@ -137,7 +153,10 @@ def fit(settings: LineSettings, lines: Lines, validation: Lines, folder: Path, l
     tf = tensorflow()
     keras = tf.keras
     keras.utils.set_random_seed(settings.seed)
-    model = build(settings)
+    with half_precision(settings.half_precision):
+        model = build(settings)
+    if start is not None:
+        model.load_weights(start)
     steps = -(-len(lines.pictures) // settings.batch_size)
     schedule = Schedule(settings.learning_rate, steps * settings.epochs)
     optimizer = keras.optimizers.AdamW(
@@ -156,7 +175,9 @@ def fit(settings: LineSettings, lines: Lines, validation: Lines, folder: Path, l
     def step(pictures: Any, texts: Any, lengths: Any, widths: Any) -> Any:
         with tf.GradientTape() as tape:
             logits = model(pictures, training=True)
-            losses = tf.nn.ctc_loss(texts, logits, lengths, widths, logits_time_major=False, blank_index=BLANK)
+            losses = tf.nn.ctc_loss(
+                texts, tf.cast(logits, tf.float32), lengths, widths, logits_time_major=False, blank_index=BLANK
+            )
             loss = tf.reduce_mean(losses)
         optimizer.apply_gradients(
             zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables, strict=True)
@@ -183,10 +204,12 @@ def fit(settings: LineSettings, lines: Lines, validation: Lines, folder: Path, l
         manager.save()
         right = exact(model, validation)
         log(
-            f"line: epoch {epoch + 1} of {settings.epochs}, loss {total / steps:.4f}, "
+            f"line: epoch {done + epoch + 1} of {done + settings.epochs}, loss {total / steps:.4f}, "
             f"{right:.2%} of validation lines right"
         )
-    return model
+    whole = build(settings)
+    whole.set_weights(model.get_weights())
+    return whole
 
 
 def exact(model: Any, lines: Lines) -> float:

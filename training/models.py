@@ -105,6 +105,12 @@ class LoneDigits:
         """Classify crops; see `training.evaluate.DigitClassifier`."""
         return self._classifier.log_probabilities(crops, np.zeros_like(crops), lone_geometry(crops))
 
+    def candidate_log_probabilities(
+        self, crops: NDArray[np.uint8], context: NDArray[np.uint8], geometry: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Classify candidates with their surroundings; see `training.rejection.CandidateClassifier`."""
+        return self._classifier.log_probabilities(crops, context, geometry)
+
 
 def lone_geometry(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the geometry numbers of digits that are a line of their own, as far as a crop tells them.
@@ -130,8 +136,8 @@ def load(model: Path | None) -> DigitClassifier:
     """Load a network that reads isolated digits.
 
     Args:
-        model: A run folder, its ``.keras`` or ``.tflite`` file, or the folder of a network like the shipped one; the
-            shipped one when None.
+        model: A run folder, its ``.keras`` or ``.tflite`` file, or the folder of a network like the shipped one, also
+            as part of its run; the shipped one when None.
 
     Raises:
         ModelError: There is no such network, or it is damaged.
@@ -144,8 +150,9 @@ def load(model: Path | None) -> DigitClassifier:
     if model.name in (CROPS, LINE):
         model = model.parent
     if model.is_dir():
-        if (model / CROPS).is_file():
-            return LoneDigits(model)
+        for folder in (model, model / runs.NETWORK):
+            if (folder / CROPS).is_file():
+                return LoneDigits(folder)
         if not (model / runs.TFLITE).is_file():
             raise ModelError(f"{model} holds no network", f"a run folder has {runs.TFLITE} in it")
         model = model / runs.TFLITE

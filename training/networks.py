@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import itertools
-import os
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +90,5 @@ def export_saved_model(model: Any, folder: Path) -> None:
     Raises:
         StorageError: Writing failed.
     """
-    errors = backend.tensorflow().errors
-    with replacing(folder) as temporary, backend.quiet_stderr():
-        try:
-            model.export(temporary, verbose=False)
-        except errors.OpError as error:
-            # TensorFlow writes past Python, with errors of its own: only their text says that the disk is full.
-            number = errno.ENOSPC if "No space left" in str(error.message) else errno.EIO
-            raise OSError(number, os.strerror(number)) from error
+    with replacing(folder) as temporary, backend.quiet_stderr(), backend.storage_errors(folder):
+        model.export(temporary, verbose=False)

@@ -13,12 +13,8 @@ from training.fit import Watcher
 
 
 @contextmanager
-def watching(epochs: int) -> Iterator[Watcher]:
-    """Yield a watcher that reports on the error stream while the block runs.
-
-    Args:
-        epochs: The most that the run will take.
-    """
+def bar_on_stderr() -> Iterator[tuple[Console, Progress]]:
+    """Yield the error stream, and a bar that is drawn there while the block runs if it is a terminal."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     columns = (
         TextColumn("{task.description}"),
@@ -27,6 +23,17 @@ def watching(epochs: int) -> Iterator[Watcher]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        yield console, bar
+
+
+@contextmanager
+def watching(epochs: int) -> Iterator[Watcher]:
+    """Yield a watcher that reports on the error stream while the block runs.
+
+    Args:
+        epochs: The most that the run will take.
+    """
+    with bar_on_stderr() as (console, bar):
         task = bar.add_task("training", total=epochs)
 
         def on_batch(epoch: int, share: float) -> None:

@@ -168,7 +168,7 @@ class Recipe(_Table):
         try:
             return self.model_copy(update={"training": Training.model_validate(table)})
         except ValidationError as error:
-            raise RecipeError(f"Recipe {self.name}: {_one_line(error)}") from error
+            raise RecipeError(f"Recipe {self.name}: {one_line(error)}") from error
 
     def to_toml(self) -> str:
         """Return the recipe as TOML that `load` reads back to an equal recipe."""
@@ -233,7 +233,7 @@ def load(path: Path) -> Recipe:
     Raises:
         RecipeError: The file cannot be read, is no TOML, lacks a key, has an unknown one, or a value is out of range.
     """
-    return _validated(Recipe, path)
+    return read(Recipe, path)
 
 
 def load_header(path: Path) -> RecipeHeader:
@@ -245,10 +245,19 @@ def load_header(path: Path) -> RecipeHeader:
     Raises:
         RecipeError: The file cannot be read, is no TOML, or lacks one of these keys.
     """
-    return _validated(RecipeHeader, path)
+    return read(RecipeHeader, path)
 
 
-def _validated(model: type[_Model], path: Path) -> _Model:
+def read(model: type[_Model], path: Path) -> _Model:
+    """Read and validate a TOML file.
+
+    Args:
+        model: What it holds.
+        path: The file.
+
+    Raises:
+        RecipeError: The file cannot be read, is no TOML, lacks a key, has an unknown one, or a value is out of range.
+    """
     try:
         with path.open("rb") as stream:
             return model.model_validate(tomllib.load(stream))
@@ -257,15 +266,20 @@ def _validated(model: type[_Model], path: Path) -> _Model:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"Recipe {path} is not valid TOML: {error}") from error
     except ValidationError as error:
-        raise RecipeError(f"Recipe {path}: {_one_line(error)}") from error
+        raise RecipeError(f"Recipe {path}: {one_line(error)}") from error
 
 
-def _one_line(error: ValidationError) -> str:
-    """Name each fault of a recipe by the key at which it stands."""
+def one_line(error: ValidationError) -> str:
+    """Name each fault of a recipe by the key at which it stands.
+
+    Args:
+        error: What pydantic found.
+    """
     faults = []
     for fault in error.errors():
+        place = [str(part) for part in fault["loc"]]
         # The discriminator of the network's kind is part of pydantic's path, not of the file's.
-        key = ".".join(str(part) for part in fault["loc"] if part not in ("dense", "cnn"))
+        key = ".".join(place[:1] + place[2:] if place[0] == "network" and len(place) > 1 else place)
         match fault["type"]:
             case "extra_forbidden":
                 faults.append(f"unknown key {key}")

@@ -5,31 +5,31 @@ Every stage leaves its result in the run folder and is passed over when it is th
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from extractor.classifier import Classifier
-from extractor.errors import UsageError
+from extractor.classifier import BATCH
 from extractor.network import CARD, CROPS, FORMAT, LINE
-from training import crop_network, line_network
+from training import backend, crop_network, line_network, rejection, runs
 from training.backend import tensorflow
+from training.datasets import Digits
 from training.examples import make_shards
 from training.export import Precision, to_tflite
-from training.files import replacing, write_bytes, write_text
-from training.glyphs import SOURCES, load_bank
+from training.files import replacing, sha256_of, write_bytes, write_text
+from training.glyphs import load_bank
 from training.hypotheses import Hypotheses
-from training.models import lone_geometry
-from training.recipe import toml_text
-from training.reference_recipe import ReferenceRecipe, load
-from training.runs import RECIPE
+from training.journal import Journal
+from training.models import LoneDigits, lone_geometry
+from training.recipe import RecipeError, toml_text
+from training.reference_data import FILES, check, folder_of
+from training.reference_recipe import CropSettings, LineSettings, ReferenceRecipe
 
 MNIST_TRAIN = 55_000
 """MNIST's training pictures that the network learns from; the other 5,000 of the 60,000 validate."""
@@ -46,47 +46,73 @@ ATTRIBUTION = (
 )
 
 
-def train(recipe_path: Path, data: Path, run: Path, **overrides: float | int) -> dict[str, Any]:
-    """Train the reference network into a run folder.
+def train(recipe: ReferenceRecipe, data: Path, run: Path, journal: Journal) -> dict[str, Any]:
+    """Train the reference network into a run folder, or go on where a killed run of the same recipe stopped.
 
     Args:
-        recipe_path: The recipe.
-        data: Folder with ``digits/`` and ``letters/``.
-        run: Where everything is kept; the network is in its ``network`` folder.
-        overrides: ``epochs``, ``batch_size``, ``learning_rate``, ``seed`` of both networks; ``limit``: lines of
-            examples.
+        recipe: What to train.
+        data: Folder with ``digits/`` and ``letters/``, or MNIST's file in it.
+        run: Where everything is kept; the network is in its ``network`` folder. A complete run of the same recipe is
+            left as it is.
+        journal: Who is told how it goes.
 
     Returns:
         The card.
+
+    Raises:
+        DatasetError: A set is missing, damaged or of another shape.
+        RunError: The folder holds another run, or something else.
+        StorageError: Writing failed.
     """
-    recipe = _overridden(load(recipe_path), overrides)
+    data = folder_of(data)
+    note = check(data, MNIST_TRAIN)
+    if note:
+        journal(note)
     _open_run(recipe, run)
+    if runs.is_complete(run):
+        journal(f"{run} is complete already; --fresh begins it anew")
+        return runs.network_card(run)
     started = time.perf_counter()
+    try:
+        with backend.storage_errors(run):
+            return _train(recipe, data, run, journal, started)
+    except tensorflow().errors.DataLossError as error:
+        raise runs.RunError(f"A checkpoint in {run} is damaged", "--fresh begins the run anew") from error
+    finally:
+        runs.remove_partial(run)
+
+
+def _train(recipe: ReferenceRecipe, data: Path, run: Path, journal: Journal, started: float) -> dict[str, Any]:
     shards = example_shards(recipe, data, run)
-    _log(f"examples: {len(shards)} shards")
-    network = run / "network"
+    journal(f"examples: {len(shards)} shards")
+    network = run / runs.NETWORK
     validation = mnist_validation(data)
-    crops = _crops(recipe, data, shards, run, validation)
-    line = _line(recipe, shards, run)
+    crops = _crops(recipe, data, shards, run, validation, journal)
+    line = _line(recipe, shards, run, journal)
     for model, name in ((crops, CROPS), (line, LINE)):
-        write_bytes(network / name, to_tflite(model, PRECISION))
+        write_bytes(network / name, to_tflite(model, PRECISION, batch=BATCH if name == CROPS else None))
         with replacing((network / name).with_suffix(".keras")) as path:
             model.save(path)
     metrics = {"mnist_validation_accuracy_float": crop_network.accuracy(crops, validation)}
     card = make_card(recipe, network, data, metrics, time.perf_counter() - started)
     write_text(network / CARD, json.dumps(card, indent=2) + "\n")
-    return write_metrics(network, data)
+    card = write_metrics(network, data, run)
+    journal(f"MNIST test: {card['metrics']['mnist_test_accuracy']:.2%} right")
+    return card
 
 
 def _open_run(recipe: ReferenceRecipe, run: Path) -> None:
     """Begin a run, or make sure that what the folder holds was begun with the same recipe."""
-    path = run / RECIPE
+    runs.remove_partial(run)
+    path = run / runs.RECIPE
     text = toml_text(recipe.model_dump(exclude_none=True))
     if not path.exists():
+        if run.is_dir() and any(run.iterdir()):
+            raise runs.RunError(f"{run} is not empty and holds no run", "choose another folder with --run")
         write_text(path, text)
     elif path.read_text(encoding="utf-8") != text:
-        raise UsageError(
-            f"{run} holds a run of other settings", "choose another folder with --run, or begin anew with --fresh"
+        raise runs.RunError(
+            f"{run} holds a run of another recipe or other settings", "--fresh replaces it; --run names another folder"
         )
 
 
@@ -121,16 +147,15 @@ def make_card(
         metrics: What was measured so far.
         seconds: How long it took.
     """
-    names = [f"digits/{source}.npz" for source in SOURCES] + ["letters/letters_hw62.npz", "letters/dhsd_words.npz"]
     return {
         "format": FORMAT,
         "name": "digits reference network",
         "licence": "MIT",
-        "sha256": {name: _sha256(network / name) for name in (CROPS, LINE)},
+        "sha256": {name: sha256_of(network / name) for name in (CROPS, LINE)},
         "command": "digits train reference --data FOLDER",
         "recipe": recipe.model_dump(mode="json"),
         "trained_on": list(ATTRIBUTION),
-        "data_sha256": {name: _sha256(data / name) for name in names},
+        "data_sha256": {name: sha256_of(data / name) for name in FILES},
         "tensorflow": tensorflow().__version__,
         "python": platform.python_version(),
         "minutes": round(seconds / 60, 1),
@@ -139,67 +164,93 @@ def make_card(
     }
 
 
-def write_metrics(network: Path, data: Path) -> dict[str, Any]:
-    """Measure the exported crop network on MNIST's test set, write the result on the card, and return the card."""
+def write_metrics(network: Path, data: Path, run: Path | None = None) -> dict[str, Any]:
+    """Measure the exported crop network, write the result on its card, and return the card.
+
+    Args:
+        network: Its folder.
+        data: Folder of the sets.
+        run: Where to keep what it said about MNIST's test set, from which the figures are drawn; nowhere when None.
+    """
     with np.load(data / "digits" / "mnist.npz") as archive:
-        test = lone(archive["x_test"], archive["y_test"])
-    classifier = Classifier(network)
-    said = classifier.log_probabilities(test.digits, test.context, test.geometry)
+        test = Digits(archive["x_test"], archive["y_test"].astype(np.uint8))
+    classifier = LoneDigits(network)
+    validation = mnist_validation(data)
+    read = classifier.log_probabilities(validation.digits)[:, :10].argmax(axis=1)
+    said = classifier.log_probabilities(test.x)
+    if run is not None:
+        runs.write_predictions(run, runs.Predictions(test.x, test.y, said))
     card: dict[str, Any] = json.loads((network / CARD).read_text(encoding="utf-8"))
-    card["metrics"]["mnist_test_accuracy"] = float(np.mean(said[:, :10].argmax(axis=1) == test.labels))
-    card["metrics"]["mnist_test_rejected"] = float(np.mean(said.argmax(axis=1) >= 10))
+    card["metrics"] |= {
+        "mnist_validation_accuracy": float(np.mean(read == validation.labels)),
+        "mnist_test_accuracy": float(np.mean(said[:, :10].argmax(axis=1) == test.y)),
+        "mnist_test_rejected": float(np.mean(said.argmax(axis=1) >= 10)),
+        "rejection": rejection.measure(classifier, data, rejection.COUNT).to_dict(),
+    }
     write_text(network / CARD, json.dumps(card, indent=2) + "\n")
-    _log(f"MNIST test: {card['metrics']}")
     return card
 
 
-def _crops(recipe: ReferenceRecipe, data: Path, shards: list[Path], run: Path, validation: Hypotheses) -> Any:
-    weights = run / "crops.weights.h5"
-    if weights.exists():
-        model = crop_network.build(recipe.crops)
-        model.load_weights(weights)
-    else:
+def _crops(
+    recipe: ReferenceRecipe, data: Path, shards: list[Path], run: Path, validation: Hypotheses, journal: Journal
+) -> Any:
+    def fit(settings: CropSettings, stage: str, start: Path | None, done: int) -> Any:
         bank = load_bank(data, mnist_train=MNIST_TRAIN)
-        lone_glyphs = crop_network.lone_examples(bank, recipe.crops)
+        lone_glyphs = crop_network.lone_examples(bank, settings)
         examples = crop_network.load_examples(shards, lone_glyphs)
-        _log(f"crops: {len(examples.labels)} examples, by class {np.bincount(examples.labels).tolist()}")
-        model = crop_network.fit(
-            recipe.crops, examples, len(lone_glyphs.labels), validation, run / "checkpoints-crops", _log
+        count = len(lone_glyphs.labels)
+        if settings.batch_size > count:
+            raise RecipeError(f"crops.batch_size {settings.batch_size:,} exceeds the {count:,} isolated digits")
+        journal(f"{stage}: {len(examples.labels)} examples, by class {np.bincount(examples.labels).tolist()}")
+        journal.begin(stage, done + settings.epochs)
+        return crop_network.fit(
+            settings, examples, count, validation, run / f"checkpoints-{stage}", journal, start, done
         )
-        with replacing(weights) as path:
-            model.save_weights(path)
-    return model
+
+    return _stages(recipe.crops, "crops", crop_network.build, fit, run)
 
 
-def _line(recipe: ReferenceRecipe, shards: list[Path], run: Path) -> Any:
-    weights = run / "line.weights.h5"
-    if weights.exists():
-        model = line_network.build(recipe.line)
-        model.load_weights(weights)
-    else:
+def _line(recipe: ReferenceRecipe, shards: list[Path], run: Path, journal: Journal) -> Any:
+    def fit(settings: LineSettings, stage: str, start: Path | None, done: int) -> Any:
         lines = line_network.load_lines(shards[1:])
         held = line_network.load_lines(shards[:1])
-        _log(f"line: {len(lines.pictures)} lines")
-        model = line_network.fit(recipe.line, lines, held, run / "checkpoints-line", _log)
-        with replacing(weights) as path:
-            model.save_weights(path)
+        journal(f"{stage}: {len(lines.pictures)} lines")
+        journal.begin(stage, done + settings.epochs)
+        return line_network.fit(settings, lines, held, run / f"checkpoints-{stage}", journal, start, done)
+
+    return _stages(recipe.line, "line", line_network.build, fit, run)
+
+
+Settings = TypeVar("Settings", CropSettings, LineSettings)
+
+
+def _stages(
+    settings: Settings,
+    name: str,
+    build: Callable[[Settings], Any],
+    fit: Callable[[Settings, str, Path | None, int], Any],
+    run: Path,
+) -> Any:
+    """Train a network stage by stage; what an earlier attempt completed is loaded."""
+    stages = [(name, settings)]
+    if settings.settle is not None:
+        stages.append((f"{name}-settled", settings.settled(settings.settle)))
+    model, start, done = None, None, 0
+    for stage, chosen in stages:
+        weights = run / f"{stage}.weights.h5"
+        if weights.exists():
+            model = _restored(build(chosen), weights)
+        else:
+            model = fit(chosen, stage, start, done)
+            with replacing(weights) as path:
+                model.save_weights(path)
+        start, done = weights, done + chosen.epochs
     return model
 
 
-def _overridden(recipe: ReferenceRecipe, overrides: dict[str, float | int]) -> ReferenceRecipe:
-    values = recipe.model_dump()
-    for name, value in overrides.items():
-        if name == "limit":
-            values["examples"]["shards"] = max(2, int(value) // 500)
-        else:
-            for part in ("crops", "line"):
-                values[part][name] = value
-    return ReferenceRecipe.model_validate(values)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _log(text: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+def _restored(model: Any, weights: Path) -> Any:
+    try:
+        model.load_weights(weights)
+    except (OSError, ValueError, KeyError) as error:
+        raise runs.RunError(f"{weights} is damaged", "remove the file: its network is trained again") from error
+    return model

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 
-from training.recipe import RecipeError
+from training.recipe import RecipeError, one_line, read
 
+LINES_PER_SHARD = 500
+"""Lines of examples in one shard."""
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -34,6 +35,22 @@ class ExampleSettings(_Table):
     workers: PositiveInt
 
 
+class Settle(_Table):
+    """The end of a training: a network that has seen hard examples learns from plainer ones, in small steps.
+
+    Attributes:
+        epochs: Passes over all examples.
+        learning_rate: Peak.
+        dropout: In place of that before.
+        strength: Of the augmentation, as a share of that before.
+    """
+
+    epochs: PositiveInt
+    learning_rate: PositiveFloat
+    dropout: Share
+    strength: Annotated[float, Field(gt=0, le=1)]
+
+
 class CropSettings(_Table):
     """The crop network.
 
@@ -51,8 +68,11 @@ class CropSettings(_Table):
         scale: Augmentation, largest change of size in each direction, logarithmic.
         shear: Augmentation, pixels per pixel.
         shift: Augmentation, pixels.
+        bend: Augmentation, standard deviation of a smooth displacement, pixels.
+        half_precision: Compute in bfloat16 on float32 weights.
         forget_context: Share of examples whose surroundings are left out.
         seed: Of first weights, order and augmentation.
+        settle: What follows, if anything.
     """
 
     filters: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt]
@@ -68,8 +88,18 @@ class CropSettings(_Table):
     scale: Share
     shear: Share
     shift: Annotated[float, Field(ge=0, le=4)]
+    bend: Annotated[float, Field(ge=0, le=3)] = 0.0
+    half_precision: bool = False
     forget_context: Share
     seed: Seed
+    settle: Settle | None = None
+
+    def settled(self, settle: Settle) -> Self:
+        """Return the settings of the end of the training."""
+        limits = {
+            name: getattr(self, name) * settle.strength for name in ("rotation", "scale", "shear", "shift", "bend")
+        }
+        return self.model_copy(update=settle.model_dump(exclude={"strength"}) | limits | {"settle": None})
 
 
 class LineSettings(_Table):
@@ -82,7 +112,10 @@ class LineSettings(_Table):
         batch_size: Lines a step.
         learning_rate: Peak.
         weight_decay: Of AdamW.
-        seed: Of first weights, order and distortion.
+        half_precision: Compute in bfloat16 on float32 weights.
+        strength: Of the augmentation.
+        seed: Of first weights, order and augmentation.
+        settle: What follows, if anything.
     """
 
     filters: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt]
@@ -91,7 +124,14 @@ class LineSettings(_Table):
     batch_size: PositiveInt
     learning_rate: PositiveFloat
     weight_decay: Share
+    half_precision: bool = False
+    strength: Annotated[float, Field(gt=0, le=1)] = 1.0
     seed: Seed
+    settle: Settle | None = None
+
+    def settled(self, settle: Settle) -> Self:
+        """Return the settings of the end of the training."""
+        return self.model_copy(update=settle.model_dump() | {"settle": None})
 
 
 class ReferenceRecipe(_Table):
@@ -115,6 +155,35 @@ class ReferenceRecipe(_Table):
     crops: CropSettings
     line: LineSettings
 
+    def override(self, **values: int | float) -> Self:
+        """Return a copy with other values.
+
+        Args:
+            **values: ``epochs``, ``batch_size`` and ``learning_rate`` of both networks, what follows as `Settle` has no
+                more epochs than that; ``seed`` of everything;
+                ``limit``: the most lines of examples, rounded to whole shards, at least two.
+
+        Raises:
+            RecipeError: A value is out of its range.
+        """
+        table = self.model_dump()
+        examples = table["examples"]
+        for name, value in values.items():
+            if name == "limit":
+                share = min(1.0, max(2, int(value) // LINES_PER_SHARD) / examples["shards"])
+                examples["shards"] = max(2, round(share * examples["shards"]))
+                examples["word_shards"] = round(share * examples["word_shards"])
+                continue
+            for part in ("examples", "crops", "line") if name == "seed" else ("crops", "line"):
+                table[part][name] = value
+                settle = table[part].get("settle")
+                if name == "epochs" and settle is not None:
+                    settle["epochs"] = min(settle["epochs"], value)
+        try:
+            return self.model_validate(table)
+        except ValidationError as error:
+            raise RecipeError(f"Recipe {self.name}: {one_line(error)}") from error
+
 
 def load(path: Path) -> ReferenceRecipe:
     """Read the recipe.
@@ -125,11 +194,4 @@ def load(path: Path) -> ReferenceRecipe:
     Raises:
         RecipeError: It cannot be read, or a key or value is wrong.
     """
-    try:
-        return ReferenceRecipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(f"Cannot read the recipe {path}: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise RecipeError(f"{path}: {place}: {first['msg']}") from error
+    return read(ReferenceRecipe, path)

@@ -37,17 +37,24 @@ PREDICTIONS = "predictions.npz"
 CARD = "card.json"
 PLOTS = "plots"
 CHECKPOINT = "checkpoint.npz"
+NETWORK = "network"
+"""Folder of a network like the shipped one, which the reference recipe writes; its card is in it."""
+HISTORIES = {"crops": "history-crops.csv", "line": "history-line.csv"}
+"""Histories of the two networks of the reference recipe."""
 
 ALL_NAMES = (RECIPE, HISTORY, KERAS, TFLITE, SAVED_MODEL, PREDICTIONS, CARD, PLOTS, CHECKPOINT)
+STAGES = ("crops", "crops-settled", "line", "line-settled")
+"""Stages of the reference recipe's training."""
 REFERENCE_NAMES = (
+    *HISTORIES.values(),
     "examples",
-    "network",
-    "checkpoints-crops",
-    "checkpoints-line",
-    "crops.weights.h5",
-    "line.weights.h5",
+    NETWORK,
+    *(f"checkpoints-{stage}" for stage in STAGES),
+    *(f"{stage}.weights.h5" for stage in STAGES),
 )
 """What the reference recipe writes besides its recipe."""
+CHECKPOINT_PARTS = ("ckpt-*_temp", "*.tempstate*", "checkpoint.tmp*")
+"""What TensorFlow's checkpoints are called before they are whole."""
 
 
 class RunError(UsageError):
@@ -92,8 +99,9 @@ def remove_partial(run: Path) -> None:
     Args:
         run: A run folder, which need not exist.
     """
-    for path in run.glob(f"{PARTIAL}*"):
-        remove(path)
+    for pattern in (f"{PARTIAL}*", *CHECKPOINT_PARTS):
+        for path in list(run.rglob(pattern)):
+            remove(path)
 
 
 def write_card(run: Path, card: dict[str, Any]) -> None:
@@ -108,6 +116,41 @@ def write_card(run: Path, card: dict[str, Any]) -> None:
     """
     checksums = {name: sha256_of(run / name) for name in (KERAS, TFLITE)}
     write_text(run / CARD, json.dumps({**card, "sha256": checksums}, indent=2) + "\n")
+
+
+def is_reference(run: Path) -> bool:
+    """Tell whether a folder holds a run of the reference recipe whose network is there."""
+    return (run / NETWORK / CARD).is_file()
+
+
+def is_complete(run: Path) -> bool:
+    """Tell whether a folder holds a complete run of the reference recipe: a network, and what it said."""
+    return is_reference(run) and "mnist_test_accuracy" in network_card(run).get("metrics", {})
+
+
+def network_card(run: Path) -> dict[str, Any]:
+    """Read the card of the network in a run of the reference recipe.
+
+    Args:
+        run: A run folder.
+
+    Raises:
+        RunError: There is none, or it is damaged.
+    """
+    return read_card(run / NETWORK)
+
+
+def recipe_name(run: Path) -> str:
+    """Return the name of the recipe that a complete run was made by.
+
+    Args:
+        run: A run folder.
+
+    Raises:
+        RunError: There is no complete run, or its card is damaged.
+    """
+    recipe = (network_card(run) if is_reference(run) else read_card(run)).get("recipe")
+    return str(recipe.get("name") if isinstance(recipe, dict) else recipe or run.name)
 
 
 def read_card(run: Path) -> dict[str, Any]:

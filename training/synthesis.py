@@ -211,12 +211,12 @@ class _Style:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> _Style:
-        tight_spacing = rng.random() < 0.45
+        tight_spacing = rng.random() < 0.42
         return cls(
             slant=float(rng.normal(0.1, 0.18)),
             narrow=float(np.exp(rng.normal(-0.08, 0.2))),
-            gap=float(rng.uniform(-0.14, 0.08) if tight_spacing else rng.uniform(0.05, 0.7)),
-            spread=float(rng.uniform(0.02, 0.12)),
+            gap=float(rng.uniform(-0.08, 0.08) if tight_spacing else rng.uniform(0.05, 0.9)),
+            spread=float(rng.uniform(0.02, 0.08 if tight_spacing else 0.12)),
             wander=float(rng.uniform(0.0, 0.09)),
             ligature=float(rng.choice([0.0, 0.05, 0.3], p=[0.7, 0.2, 0.1])),
             separator=float(rng.choice([0.0, 0.15], p=[0.65, 0.35])),

@@ -10,7 +10,8 @@ from typing import Any
 
 from kombu.exceptions import KombuError, OperationalError
 
-from extractor.errors import UnavailableError
+from extractor.errors import UnavailableError, UsageError
+from extractor.names import printable
 from worker.celery_app import QUEUE, TASK, app
 from worker.settings import Settings, masked
 
@@ -18,16 +19,29 @@ SENT_HEADER = "digits_sent"
 """Header with the time a message was sent, the same as in the ledger's rows of its pages."""
 
 
+_KINDS = frozenset({"redis", "rediss", "sentinel", "amqp", "amqps", "pyamqp"})
+"""Kombu knows more, which lose messages in a crash (filesystem, memory) or never give them again (sqlalchemy)."""
+
+
 class Broker:
     """A connection to the broker.
 
     Args:
         settings: Where it is.
+
+    Raises:
+        UsageError: It is of a kind that this cannot be done with.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._connection = app.connection_for_write()
+        kind = settings.broker_url.partition("://")[0].partition("+")[0]
+        if kind not in _KINDS:
+            raise UsageError(
+                f"a broker of kind {printable(kind)} is not known, or loses messages",
+                "DIGITS_BROKER_URL takes redis://, rediss:// or amqp://; digits run needs none",
+            )
+        self._connection = app.connection_for_write(url=settings.broker_url)
 
     def close(self) -> None:
         """Close the connection."""
@@ -108,7 +122,7 @@ class Broker:
         return now if oldest is None else _sent(oldest)
 
     def redis_settings(self) -> dict[str, str] | None:
-        """Return the settings of a Redis broker that decide whether it keeps messages; None for other brokers.
+        """Return what decides whether a Redis broker keeps its messages; None for other brokers.
 
         Raises:
             UnavailableError: The broker does not answer.
@@ -119,11 +133,33 @@ class Broker:
             server = channel.client.info("server")
             memory = channel.client.info("memory")
             persistence = channel.client.info("persistence")
+            unacknowledged = channel.client.hlen(channel.unacked_key)
         return {
             "version": str(server.get("redis_version", "unknown")),
             "maxmemory_policy": str(memory.get("maxmemory_policy", "unknown")),
+            "maxmemory": str(memory.get("maxmemory", 0)),
+            "used_memory": str(memory.get("used_memory", 0)),
             "aof": str(persistence.get("aof_enabled", "unknown")),
+            "aof_write": str(persistence.get("aof_last_write_status", "ok")),
+            "snapshot": str(persistence.get("rdb_last_bgsave_status", "ok")),
+            "unacknowledged": str(unacknowledged),
         }
+
+    def workers(self, patience: float) -> dict[str, Any]:
+        """Ask all workers how they are.
+
+        Args:
+            patience: Seconds to wait for their answers.
+
+        Returns:
+            What each answered, by its name; see ``celery inspect stats``.
+
+        Raises:
+            UnavailableError: The broker does not answer.
+        """
+        with self._readable_errors():
+            answers = app.control.inspect(timeout=patience, connection=self._connection).stats() or {}
+        return {name: answer for name, answer in answers.items() if name.startswith("digits-")}
 
     @contextmanager
     def _readable_errors(self) -> Iterator[None]:

@@ -32,6 +32,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         # JSON alone: a pickle in the queue would be code.
         "task_serializer": "json",
         "accept_content": ["json"],
+        "worker_consumer": "worker.wall:Consumer",
         # The ledger holds results and states.
         "result_backend": None,
         "task_ignore_result": True,

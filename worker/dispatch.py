@@ -67,14 +67,17 @@ def reconcile(ledger: Ledger, broker: Broker, settings: Settings) -> int:
             lost += ledger.pages.lose_owner(owner, cap)
     _send(ledger, broker, lost, batch_limit(len(lost)))
     sent = len(lost)
-    pages = [QueuedPage(0, "", 0, 0)]
-    while pages:
-        patience = settings.resend_after
-        pages = ledger.pages.unsent(
-            sent_before=broker.oldest_sent() - patience, queued_before=time.time() - patience, limit=_CHUNK
+    patience = settings.resend_after
+    while True:
+        moment = time.time()
+        pages = ledger.pages.take_unsent(
+            sent_before=broker.oldest_sent() - patience, queued_before=moment - patience, moment=moment, limit=_CHUNK
         )
+        if not pages:
+            break
         pages.sort(key=lambda page: (page.job_id, page.id))
-        _send(ledger, broker, pages, batch_limit(len(pages)))
+        for batch in batched(pages, batch_limit(len(pages))):
+            broker.send(batch[0].job_id, [page.id for page in batch], moment)
         sent += len(pages)
     if sent:
         log.info("sent %d pages again", sent)

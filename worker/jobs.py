@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from extractor.documents import count_pages, find_documents
-from extractor.errors import DocumentError, UsageError
+from extractor.documents import count_pages
+from extractor.errors import DocumentError, UnavailableError, UsageError
 from extractor.names import printable
 from extractor.readings import PageFailure, PageReading
+from extractor.templates import TemplateSource
+from worker import storage
 from worker.batches import weight_of
 from worker.ledger import Ledger
 from worker.ledger_jobs import is_held
-from worker.records import Counts, Executor, Job, NewPage, location
+from worker.records import Counts, Executor, Job, NewPage
 
 _INSERT_CHUNK = 1000
 
@@ -34,10 +36,18 @@ class JobOptions:
 
     layout: Layout = "auto"
     dpi: int = 300
+    accept_error: float | None = None
+    templates: tuple[TemplateSource, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return {"layout": self.layout, "dpi": self.dpi}
+        options: dict[str, Any] = {"layout": self.layout, "dpi": self.dpi, "accept_error": self.accept_error}
+        return options | ({"templates": [item.to_dict() for item in self.templates]} if self.templates else {})
+
+    def key(self) -> str:
+        """Return what tells options apart: of templates their contents, wherever the files lie."""
+        contents = [item.digest() for item in self.templates]
+        return json.dumps(self.to_dict() | ({"templates": contents} if contents else {}), sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +67,7 @@ class Submission:
 
 def submit(
     ledger: Ledger,
-    paths: Sequence[Path],
+    paths: Sequence[Path | str],
     options: JobOptions,
     *,
     executor: Executor,
@@ -78,7 +88,7 @@ def submit(
 
     Args:
         ledger: Where to record it.
-        paths: Files and folders.
+        paths: Files and folders, and URLs of either.
         options: Reading options.
         executor: Who will read it.
         network: SHA-256 of the network that will read it.
@@ -93,7 +103,7 @@ def submit(
         UsageError: A path does not exist, or a folder has no document.
         UnavailableError: The ledger is out of reach.
     """
-    documents = find_documents([Path(path) for path in paths])
+    documents = storage.find(paths)
     for orphan in ledger.jobs.abandoned_submissions():
         ledger.jobs.delete(orphan.id)
     base = str(Path.cwd())
@@ -120,7 +130,14 @@ def collect(ledger: Ledger, job_id: str) -> Iterator[PageReading]:
 
 
 def watch(
-    ledger: Ledger, job_id: str, progress: Callable[[Counts], None], *, tick: Callable[[], None], interval: float = 0.5
+    ledger: Ledger,
+    job_id: str,
+    progress: Callable[[Counts], None],
+    *,
+    tick: Callable[[], None],
+    trouble: Callable[[UnavailableError], None] = lambda _error: None,
+    interval: float = 0.5,
+    patience: float = 120.0,
 ) -> Counts:
     """Wait until no page of a job is queued or running.
 
@@ -129,17 +146,31 @@ def watch(
         job_id: The job.
         progress: Called with the counts at each look.
         tick: Called after each look, for whatever keeps the job moving.
+        trouble: Called when the ledger goes out of reach.
         interval: Seconds between looks.
+        patience: Seconds for which the ledger may be out of reach, such as while its server starts again.
 
     Returns:
         The final counts.
+
+    Raises:
+        UnavailableError: The ledger stayed out of reach.
     """
+    lost_since: float | None = None
     while True:
-        # Counting costs more than this question, and a large job is looked at very often.
-        finished = ledger.jobs.is_finished(job_id)
-        counts = ledger.jobs.count(job_id)
+        try:
+            counts = ledger.jobs.count(job_id)
+        except UnavailableError as error:
+            if lost_since is None:
+                trouble(error)
+                lost_since = time.monotonic()
+            if time.monotonic() - lost_since > patience:
+                raise
+            time.sleep(interval)
+            continue
+        lost_since = None
         progress(counts)
-        if finished:
+        if not counts.unfinished:
             return counts
         tick()
         time.sleep(interval)
@@ -175,22 +206,23 @@ def _earlier(ledger: Ledger, key: str, executor: Executor) -> Job | None:
 
 
 def _job_digest(base: str, options: JobOptions, network: str) -> hashlib._Hash:
-    head = json.dumps([options.to_dict(), network], sort_keys=True).encode()
+    head = json.dumps([options.key(), network]).encode()
     return hashlib.sha256(head + os.fsencode(base))
 
 
 def _record_pages(
     ledger: Ledger,
     job_id: str,
-    documents: Iterator[Path],
+    documents: Iterator[str],
     base: str,
     digest: hashlib._Hash,
     on_recorded: Callable[[int], None],
 ) -> str:
     recorded = 0
     chunk: list[NewPage] = []
-    for path in documents:
-        for page, part in _pages_of(str(path), base):
+    opener = storage.Storage()
+    for document in documents:
+        for page, part in _pages_of(document, base, opener):
             digest.update(part)
             chunk.append(page)
             if len(chunk) == _INSERT_CHUNK:
@@ -204,18 +236,17 @@ def _record_pages(
     return digest.hexdigest()
 
 
-def _pages_of(document: str, base: str) -> Iterator[tuple[NewPage, bytes]]:
+def _pages_of(document: str, base: str, opener: storage.Storage) -> Iterator[tuple[NewPage, bytes]]:
     """Yield the pages of a document, each with what it adds to the job's idempotency key."""
-    path = location(base, document)
     name = os.fsencode(document) + b"\0"
     try:
-        pages = count_pages(path)
-        with path.open("rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").digest()
-        weight = weight_of(path.stat().st_size, pages)
+        with opener.local(base, document) as path:
+            pages = count_pages(path)
+            with path.open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").digest()
+            weight = weight_of(path.stat().st_size, pages)
     except DocumentError as error:
-        message = error.message.replace(printable(str(path)), printable(document))
-        failure = PageFailure(error.code, message, error.hint)
+        failure = PageFailure(error.code, error.message, error.hint)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         failure = PageFailure("unreadable", f"{printable(document)}: it cannot be read: {reason}")

@@ -11,9 +11,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from extractor.errors import UsageError
-from worker.ledger_schema import Database, jobs_table, pages_table
+from worker.ledger_counts import (
+    CountChanges,
+    UnfinishedJob,
+    begin_counting,
+    cancel_unfinished,
+    end_counting,
+    read_counts,
+    unfinished_queue_jobs,
+)
+from worker.ledger_schema import Database, jobs_table, lock_in_order, pages_table
 from worker.owner import is_gone, this_process
-from worker.records import UNFINISHED, Counts, Executor, Job
+from worker.records import UNFINISHED, Counts, Executor, Job, JobState, PageState
 
 RUNNER_LEASE = 60.0
 """Seconds after which the runner of a local job on another machine counts as gone."""
@@ -49,6 +58,7 @@ class JobRows:
         }
         with self._database.write() as connection:
             connection.execute(jobs_table.insert(), row)
+            begin_counting(connection, job_id)
         return job_id
 
     def activate(self, job_id: str, idempotency_key: str) -> None:
@@ -115,18 +125,18 @@ class JobRows:
             return [_job(row) for row in connection.execute(query)]
 
     def counts(self, job_ids: Sequence[str]) -> dict[str, Counts]:
-        """Count the pages of jobs by state, from an index alone."""
-        columns = (pages_table.c.job_id, pages_table.c.state)
-        query = sa.select(*columns, sa.func.count()).where(pages_table.c.job_id.in_(job_ids)).group_by(*columns)
-        found: dict[str, dict[str, int]] = {job_id: {} for job_id in job_ids}
+        """Return how many pages of jobs are in each state, at a cost that does not grow with the jobs."""
         with self._database.read() as connection:
-            for job_id, state, number in connection.execute(query):
-                found[job_id][state] = number
-        return {job_id: Counts(**numbers) for job_id, numbers in found.items()}
+            return read_counts(connection, job_ids)
 
     def count(self, job_id: str) -> Counts:
-        """Count the pages of one job by state."""
+        """Return how many pages of one job are in each state."""
         return self.counts([job_id])[job_id]
+
+    def unfinished(self) -> list[UnfinishedJob]:
+        """Return the active queue jobs with pages that wait or are being read, oldest first."""
+        with self._database.read() as connection:
+            return unfinished_queue_jobs(connection)
 
     def is_finished(self, job_id: str) -> bool:
         """Tell whether no page of a job is queued or running, at a cost that does not grow with the job."""
@@ -175,15 +185,20 @@ class JobRows:
 
         Returns:
             How many pages were cancelled.
+
+        Raises:
+            UsageError: Its pages are still being recorded.
         """
+        unfinished = sa.and_(pages_table.c.job_id == job_id, pages_table.c.state.in_(UNFINISHED))
         with self._database.write() as connection:
-            connection.execute(jobs_table.update().where(jobs_table.c.id == job_id).values(state="cancelled"))
-            result = connection.execute(
-                pages_table.update()
-                .where(pages_table.c.job_id == job_id, pages_table.c.state.in_(UNFINISHED))
-                .values(state="cancelled", owner=None, lease_until=0.0)
-            )
-            return result.rowcount
+            lock_in_order(connection, unfinished)
+            # One statement for both states: a page that changes between two would escape.
+            cancelled = connection.execute(
+                pages_table.update().where(unfinished).values(state="cancelled", owner=None, lease_until=0.0)
+            ).rowcount
+            _set_state(connection, job_id, "cancelled")
+            cancel_unfinished(connection, job_id, cancelled)
+            return cancelled
 
     def retry(self, job_id: str, *, failed_only: bool) -> int:
         """Queue a job's failed and cancelled pages again, as if they had never been delivered.
@@ -194,17 +209,26 @@ class JobRows:
 
         Returns:
             How many pages were queued.
+
+        Raises:
+            UsageError: Its pages are still being recorded.
         """
-        states = ("failed",) if failed_only else ("failed", "cancelled")
+        states: tuple[PageState, ...] = ("failed",) if failed_only else ("failed", "cancelled")
+        of_job = pages_table.c.job_id == job_id
+        fresh = {"state": "queued", "deliveries": 0, "queued_at": time.time(), "sent_at": 0.0, "result": None}
+        changes = CountChanges()
+        queued = 0
         with self._database.write() as connection:
-            result = connection.execute(
-                pages_table.update()
-                .where(pages_table.c.job_id == job_id, pages_table.c.state.in_(states))
-                .values(state="queued", deliveries=0, queued_at=time.time(), sent_at=0.0, result=None, owner=None)
-            )
-            if result.rowcount:
-                connection.execute(jobs_table.update().where(jobs_table.c.id == job_id).values(state="active"))
-            return result.rowcount
+            lock_in_order(connection, sa.and_(of_job, pages_table.c.state.in_(states)))
+            for state in states:
+                again = pages_table.update().where(of_job, pages_table.c.state == state).values(owner=None, **fresh)
+                number = connection.execute(again).rowcount
+                changes.move(job_id, state, "queued", number)
+                queued += number
+            if queued:
+                _set_state(connection, job_id, "active")
+            changes.apply(connection, moved=True)
+        return queued
 
     def delete(self, job_id: str) -> None:
         """Delete a job and its results, in short transactions that let others write in between."""
@@ -214,6 +238,7 @@ class JobRows:
             with self._database.write() as connection:
                 deleted = connection.execute(pages_table.delete().where(pages_table.c.id.in_(page_ids))).rowcount
         with self._database.write() as connection:
+            end_counting(connection, job_id)
             connection.execute(jobs_table.delete().where(jobs_table.c.id == job_id))
 
     def abandoned_submissions(self) -> list[Job]:
@@ -234,6 +259,12 @@ class JobRows:
 def is_held(job: Job, now: float) -> bool:
     """Tell whether a living process runs or submits a job."""
     return job.runner is not None and job.runner_until > now and not is_gone(job.runner)
+
+
+def _set_state(connection: sa.Connection, job_id: str, state: JobState) -> None:
+    recorded = jobs_table.update().where(jobs_table.c.id == job_id, jobs_table.c.state != "submitting")
+    if not connection.execute(recorded.values(state=state)).rowcount:
+        raise UsageError(f"job {job_id} is still being recorded", "stop digits submit, or wait for it")
 
 
 def _job(row: sa.Row[Any]) -> Job:

@@ -9,7 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from extractor.readings import PageFailure, PageReading
-from worker.ledger_schema import Database, jobs_table, pages_table
+from worker.ledger_counts import CountChanges
+from worker.ledger_schema import Database, jobs_table, lock_in_order, pages_table
 from worker.owner import is_gone
 from worker.records import UNFINISHED, ClaimedPage, NewPage, PageState, QueuedPage, StoredPage, to_json
 
@@ -40,9 +41,15 @@ class PageRows:
             }
             for page in pages
         ]
-        if rows:
-            with self._database.write() as connection:
-                connection.execute(pages_table.insert(), rows)
+        if not rows:
+            return
+        failed = sum(page.failure is not None for page in pages)
+        changes = CountChanges()
+        changes.add(job_id, "queued", len(pages) - failed)
+        changes.add(job_id, "failed", failed)
+        with self._database.write() as connection:
+            connection.execute(pages_table.insert(), rows)
+            changes.apply(connection)
 
     def claim(self, job_id: str, page_ids: Sequence[int], owner: str, lease: float, cap: int) -> list[ClaimedPage]:
         """Take pages of an active job, those that are free to take.
@@ -64,8 +71,8 @@ class PageRows:
         now = time.time()
         with self._database.write() as connection:
             query = (
-                sa.select(_columns.id, _columns.document, _columns.page, _columns.state, _columns.deliveries)
-                .add_columns(_columns.owner, _columns.lease_until)
+                sa.select(_columns.id, _columns.job_id, _columns.document, _columns.page, _columns.state)
+                .add_columns(_columns.deliveries, _columns.owner, _columns.lease_until)
                 .join(jobs_table, jobs_table.c.id == _columns.job_id)
                 .where(_columns.id.in_(page_ids), _columns.job_id == job_id, jobs_table.c.state == "active")
                 .where(_columns.state.in_(UNFINISHED))
@@ -75,7 +82,8 @@ class PageRows:
             rows = connection.execute(query).all()
             mine = [row for row in rows if row.owner == owner]
             free = [row for row in rows if row.owner != owner and (row.state == "queued" or _is_lost(row, now))]
-            _fail_poison(connection, [row for row in free if row.deliveries >= cap])
+            changes = CountChanges()
+            _fail_poison(connection, [row for row in free if row.deliveries >= cap], changes)
             taken = mine or _together([row for row in free if row.deliveries < cap], cap)
             if taken:
                 connection.execute(
@@ -88,6 +96,9 @@ class PageRows:
                         lease_until=now + lease,
                     )
                 )
+            for row in taken:
+                changes.move(job_id, row.state, "running")
+            changes.apply(connection)
         return [ClaimedPage(row.id, row.document, row.page) for row in taken]
 
     def is_mine(self, page_id: int, owner: str) -> bool:
@@ -113,33 +124,59 @@ class PageRows:
         """
         if not results and not keep:
             return 0
-        stored = 0
+        readings = dict(results)
+        changes = CountChanges()
+        query = (
+            sa.select(_columns.id, _columns.job_id, _columns.state)
+            .where(_columns.id.in_([*readings, *keep]), _columns.state.in_(UNFINISHED))
+            .order_by(_columns.id)
+            .with_for_update()
+        )
         with self._database.write() as connection:
-            for page_id, reading in results:
-                state: PageState = "done" if reading.error is None else "failed"
-                result = connection.execute(
-                    pages_table.update()
-                    .where(_columns.id == page_id, _columns.state.in_(UNFINISHED))
-                    .values(state=state, result=to_json(reading), owner=None, lease_until=0.0)
+            rows = [row for row in connection.execute(query) if row.id in readings]
+            for row in rows:
+                changes.move(row.job_id, row.state, _state_after(readings[row.id]))
+            if rows:
+                connection.execute(
+                    _store,
+                    [
+                        {
+                            "page_id": row.id,
+                            "new_state": _state_after(readings[row.id]),
+                            "new_result": to_json(readings[row.id]),
+                        }
+                        for row in rows
+                    ],
                 )
-                stored += result.rowcount
             if keep:
                 connection.execute(
                     pages_table.update()
                     .where(_columns.id.in_(keep), _columns.state == "running", _columns.owner == owner)
                     .values(lease_until=time.time() + lease)
                 )
-        return stored
+            changes.apply(connection)
+        return len(rows)
 
     def release(self, owner: str) -> int:
         """Put an owner's running pages back without counting the delivery."""
+        query = (
+            sa.select(_columns.id, _columns.job_id)
+            .where(_columns.owner == owner, _columns.state == "running")
+            .order_by(_columns.id)
+            .with_for_update()
+        )
+        changes = CountChanges()
         with self._database.write() as connection:
-            result = connection.execute(
+            rows = connection.execute(query).all()
+            connection.execute(
                 pages_table.update()
-                .where(_columns.owner == owner, _columns.state == "running")
+                .where(_columns.id.in_([row.id for row in rows]))
                 .values(state="queued", deliveries=_columns.deliveries - 1, owner=None, lease_until=0.0)
             )
-            return result.rowcount
+            for row in rows:
+                changes.move(row.job_id, "running", "queued")
+            changes.apply(connection)
+        return len(rows)
 
     def lose_owner(self, owner: str, cap: int) -> list[QueuedPage]:
         """Put the running pages of a dead process back, or fail them at the cap.
@@ -169,12 +206,16 @@ class PageRows:
         with self._database.read() as connection:
             return [_queued_page(row) for row in connection.execute(query)]
 
-    def unsent(self, *, sent_before: float, queued_before: float, limit: int) -> list[QueuedPage]:
-        """Return waiting pages of queue jobs that no message can be under way for.
+    def take_unsent(self, *, sent_before: float, queued_before: float, moment: float, limit: int) -> list[QueuedPage]:
+        """Return waiting pages of queue jobs that no message can be under way for, and note that they are sent now.
+
+        They are noted before they are sent, so that of several who look at the same time one alone sends them. Should
+        it die in between, they are found again in time.
 
         Args:
             sent_before: Messages sent before this moment are not in the queue any more.
             queued_before: Pages queued later than this may be about to be sent by whoever queued them.
+            moment: When they are sent.
             limit: At most so many.
         """
         query = (
@@ -186,7 +227,14 @@ class PageRows:
             .limit(limit)
         )
         with self._database.read() as connection:
-            return [_queued_page(row) for row in connection.execute(query)]
+            # Nearly always there are none, and whoever only looks must not wait for those who write.
+            if connection.execute(query.limit(1)).first() is None:
+                return []
+        with self._database.write() as connection:
+            rows = connection.execute(query.with_for_update(of=pages_table, skip_locked=True)).all()
+            chosen = _columns.id.in_([row.id for row in rows])
+            connection.execute(pages_table.update().where(chosen).values(sent_at=moment))
+        return [_queued_page(row) for row in rows]
 
     def owners(self) -> list[str]:
         """Return the owners of running pages of queue jobs."""
@@ -201,8 +249,10 @@ class PageRows:
 
     def mark_sent(self, page_ids: Sequence[int], moment: float) -> None:
         """Note when the message of pages was sent."""
+        of_message = _columns.id.in_(page_ids)
         with self._database.write() as connection:
-            connection.execute(pages_table.update().where(_columns.id.in_(page_ids)).values(sent_at=moment))
+            lock_in_order(connection, of_message)
+            connection.execute(pages_table.update().where(of_message).values(sent_at=moment))
 
     def oldest_waiting(self) -> float | None:
         """Return since when the longest waiting page of a queue job has waited, or None when none waits."""
@@ -237,7 +287,7 @@ class PageRows:
         back: list[QueuedPage] = []
         query = (
             sa.select(_columns.id, _columns.document, _columns.page, _columns.deliveries)
-            .add_columns(_columns.job_id, _columns.weight)
+            .add_columns(_columns.job_id, _columns.weight, _columns.state)
             .where(condition, _columns.state == "running")
             .order_by(_columns.id)
             .limit(_STREAM_CHUNK)
@@ -245,18 +295,33 @@ class PageRows:
         )
         found = _STREAM_CHUNK
         while found == _STREAM_CHUNK:
+            changes = CountChanges()
             with self._database.write() as connection:
                 rows = connection.execute(query).all()
                 found = len(rows)
-                _fail_poison(connection, [row for row in rows if row.deliveries >= cap])
+                _fail_poison(connection, [row for row in rows if row.deliveries >= cap], changes)
                 lost = [row for row in rows if row.deliveries < cap]
                 connection.execute(
                     pages_table.update()
                     .where(_columns.id.in_([row.id for row in lost]))
                     .values(state="queued", owner=None, lease_until=0.0, queued_at=time.time(), sent_at=0.0)
                 )
+                for row in lost:
+                    changes.move(row.job_id, "running", "queued")
+                changes.apply(connection)
             back += [_queued_page(row) for row in lost]
         return back
+
+
+_store = (
+    pages_table.update()
+    .where(_columns.id == sa.bindparam("page_id"))
+    .values(state=sa.bindparam("new_state"), result=sa.bindparam("new_result"), owner=None, lease_until=0.0)
+)
+
+
+def _state_after(reading: PageReading) -> PageState:
+    return "done" if reading.error is None else "failed"
 
 
 def _queued_query() -> sa.Select[Any]:
@@ -276,8 +341,9 @@ def _is_lost(row: sa.Row[Any], now: float) -> bool:
     return row.lease_until < now or (row.owner is not None and is_gone(row.owner))
 
 
-def _fail_poison(connection: sa.Connection, rows: Iterable[sa.Row[Any]]) -> None:
+def _fail_poison(connection: sa.Connection, rows: Iterable[sa.Row[Any]], changes: CountChanges) -> None:
     for row in rows:
+        changes.move(row.job_id, row.state, "failed")
         times = "once" if row.deliveries == 1 else f"{row.deliveries} times"
         failure = PageFailure(
             "poison",

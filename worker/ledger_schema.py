@@ -14,7 +14,7 @@ from sqlalchemy import exc
 from extractor.errors import UnavailableError, UsageError
 from worker.settings import masked
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SCHEMA_LOCK = 0x64696769  # any number that is ours, for PostgreSQL's advisory lock
 
 
@@ -80,6 +80,19 @@ for _name, _column, _state in (("waiting", "sent_at", "queued"), ("running", "le
     sa.Index(f"digits_pages_{_name}", pages_table.c[_column], sqlite_where=_where, postgresql_where=_where)
 
 
+# One row a job, see worker.ledger_counts. A table of its own, so that who changes a job does not wait for its pages.
+counts_table = sa.Table(
+    "digits_counts",
+    metadata,
+    sa.Column("job_id", sa.String(12), sa.ForeignKey("digits_jobs.id"), primary_key=True),
+    *(
+        sa.Column(state, sa.Integer, nullable=False, server_default="0")
+        for state in ("queued", "running", "done", "failed", "cancelled")
+    ),
+    sa.Column("moved", sa.Float(53), nullable=False, server_default="0"),  # when a page last ended
+)
+
+
 class Database:
     """A connection pool with our transaction rules and errors a user can read.
 
@@ -121,24 +134,38 @@ class Database:
             yield connection
 
     def create_tables(self) -> None:
-        """Create what is missing; safe when many processes do it at once.
+        """Create what is missing, and bring an earlier version's tables up to date; safe in many processes at once.
 
         Raises:
             UnavailableError: The ledger is out of reach.
             UsageError: The ledger was made by a later version.
         """
+        with self.read() as connection:
+            # Nearly always all is there, and whoever only looks must not wait for those who write.
+            if self._version(connection) == SCHEMA_VERSION:
+                return
         with self.write() as connection:
             if self.dialect == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
             metadata.create_all(connection)
-            version = connection.scalar(sa.select(sa.func.max(schema_table.c.version)))
-            if version is None:
+            version = self._version(connection)
+            if version is not None and version < 2:
+                _count_pages(connection)
+            if version is None or version < SCHEMA_VERSION:
+                connection.execute(schema_table.delete())
                 connection.execute(schema_table.insert().values(version=SCHEMA_VERSION))
-            elif version > SCHEMA_VERSION:
-                raise UsageError(
-                    f"the ledger {self.shown_url} has schema {version}; this version knows {SCHEMA_VERSION}",
-                    "update digit-extractor here, or name another ledger in DIGITS_LEDGER_URL",
-                )
+
+    def _version(self, connection: sa.Connection) -> int | None:
+        """Return the version of the tables, None when there are none."""
+        if not sa.inspect(connection).has_table(schema_table.name):
+            return None
+        version: int | None = connection.scalar(sa.select(sa.func.max(schema_table.c.version)))
+        if version is not None and version > SCHEMA_VERSION:
+            raise UsageError(
+                f"the ledger {self.shown_url} has schema {version}; this version knows {SCHEMA_VERSION}",
+                "update digit-extractor here, or name another ledger in DIGITS_LEDGER_URL",
+            )
+        return version
 
     @contextlib.contextmanager
     def _readable_errors(self) -> Iterator[None]:
@@ -156,6 +183,30 @@ class Database:
         # The driver's own words may quote the URL with its password: only SQLite's, which knows none, are shown.
         reason = f": {getattr(error, 'orig', error)}" if self.dialect == "sqlite" else ""
         return UnavailableError(f"the ledger {self.shown_url} is out of reach{reason}", "see DIGITS_LEDGER_URL")
+
+
+def lock_in_order(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> None:
+    """Lock pages that are about to be changed in the order of their numbers, without reading them.
+
+    Whoever changes several pages does so: two who lock the same pages in different orders would wait for each other.
+    SQLite, which has one writer at a time, needs none of this.
+    """
+    if connection.dialect.name == "postgresql":
+        locked = sa.select(pages_table.c.id).where(condition).order_by(pages_table.c.id).with_for_update().subquery()
+        connection.execute(sa.select(sa.func.count()).select_from(locked))
+
+
+def _count_pages(connection: sa.Connection) -> None:
+    """Fill the counters of jobs that were recorded before there were any (schema 1)."""
+    columns = [column for column in counts_table.columns if column.name not in ("job_id", "moved")]
+    numbers = [
+        sa.func.coalesce(sa.func.sum(sa.case((pages_table.c.state == column.name, 1), else_=0)), 0)
+        for column in columns
+    ]
+    joined = jobs_table.outerjoin(pages_table, pages_table.c.job_id == jobs_table.c.id)
+    query = sa.select(jobs_table.c.id, *numbers).select_from(joined).group_by(jobs_table.c.id)
+    connection.execute(counts_table.delete())
+    connection.execute(counts_table.insert().from_select(["job_id", *(column.name for column in columns)], query))
 
 
 def _engine(url: str, timeout: float) -> sa.Engine:
@@ -198,13 +249,34 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     return engine
 
 
+_NOTICE_A_LOST_SERVER = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+_NOTICE_A_LOST_SERVER["tcp_user_timeout"] = 60_000
+_LET_GO_OF_A_LOST_CLIENT = {
+    "idle_in_transaction_session_timeout": 30_000,
+    "tcp_keepalives_idle": 30,
+    "tcp_keepalives_interval": 10,
+    "tcp_keepalives_count": 3,
+}
+
+
 def _postgresql(url: sa.URL, timeout: float) -> sa.Engine:
+    arguments = {"connect_timeout": max(2, round(timeout)), "application_name": "digits", **_NOTICE_A_LOST_SERVER}
     try:
-        return sa.create_engine(
+        engine = sa.create_engine(
             url.set(drivername="postgresql+psycopg"),
-            connect_args={"connect_timeout": max(2, round(timeout)), "application_name": "digits"},
+            connect_args={name: value for name, value in arguments.items() if name not in url.query},
             pool_pre_ping=True,
             pool_size=2,
         )
     except ImportError:
         raise UsageError("a PostgreSQL ledger needs its driver", "pip install 'digit-extractor[postgres]'") from None
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        # A machine cut off in the middle of a transaction must not keep its rows locked until TCP gives up, in hours.
+        with connection.cursor() as cursor:
+            for setting, value in _LET_GO_OF_A_LOST_CLIENT.items():
+                cursor.execute(f"set {setting} = {value}")
+        connection.commit()
+
+    return engine

@@ -21,7 +21,8 @@ from multiprocessing.context import SpawnProcess
 from extractor.errors import DigitsError
 from worker.batches import batch_limit, batched
 from worker.ledger import Ledger
-from worker.memory import resident_mb
+from worker.logs import set_up_logging
+from worker.memory import limit_data, resident_mb
 from worker.owner import this_process
 from worker.pages import PageProcessor, Tally, limit_threads
 from worker.records import Counts, QueuedPage
@@ -249,6 +250,8 @@ class _Pool:
 
 def _child_main(pipe: Connection, settings: Settings, job_id: str) -> None:
     limit_threads()
+    set_up_logging()
+    limit_data(settings)
     try:
         with Ledger(settings.ledger_url, settings.connect_timeout) as ledger:
             processor = PageProcessor(ledger, settings, roots=None)

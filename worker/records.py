@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,8 @@ from extractor.readings import PageFailure, PageReading
 PageState = Literal["queued", "running", "done", "failed", "cancelled"]
 JobState = Literal["submitting", "active", "cancelled"]
 Executor = Literal["local", "queue"]
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 FINAL: tuple[PageState, ...] = ("done", "failed", "cancelled")
 UNFINISHED: tuple[PageState, ...] = ("queued", "running")
@@ -153,6 +156,11 @@ class StoredPage:
 def to_json(reading: PageReading) -> str:
     """Return a reading as compact ASCII JSON, so that any name survives in any database."""
     return json.dumps(reading.to_dict(), separators=(",", ":"), ensure_ascii=True)
+
+
+def is_url(document: str) -> bool:
+    """Tell whether a document is named by a URL."""
+    return _URL.match(document) is not None
 
 
 def location(base: str, document: str) -> Path:

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pydantic import Field, ValidationError, field_validator
@@ -17,7 +18,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from extractor.errors import UsageError
 
 PREFIX = "DIGITS_"
-_SECRET_PARAMETERS = frozenset({"password", "sslpassword", "passfile", "passwd", "token"})
+LogFormat = Literal["text", "json"]
+
+_SECRET_PARAMETERS = frozenset(
+    {"password", "passwd", "passfile", "sslpassword", "ssl_password", "token", "secret", "sig", "signature"}
+    | {"x-amz-signature", "x-amz-credential", "x-amz-security-token"}
+)
 
 
 def state_folder() -> Path:
@@ -34,8 +40,11 @@ def default_ledger_url() -> str:
 
 
 def default_roots() -> tuple[Path, ...]:
-    """Return the folders a queue worker reads from when none are named: the home and the current folder."""
-    return (Path.home(), Path.cwd())
+    """Return the folders a queue worker reads from when none are named: the home and the current folder.
+
+    A service is often started in ``/``, which nobody means to open.
+    """
+    return tuple(folder for folder in (Path.home(), Path.cwd()) if folder != Path("/"))
 
 
 class Settings(BaseSettings):
@@ -50,9 +59,9 @@ class Settings(BaseSettings):
     ledger_url: str = Field(
         default_factory=default_ledger_url, description="Where jobs and results are kept: sqlite:/// or postgresql://"
     )
-    data_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+    data_roots: Annotated[tuple[Path | str, ...], NoDecode] = Field(
         default_factory=default_roots,
-        description="Folders, separated by colons, outside of which a queue worker opens nothing",
+        description="Folders and URLs, separated by colons, outside of which a queue worker opens nothing",
     )
     model: Path | None = Field(default=None, description="Folder of the network; the shipped one when not set")
     page_timeout: float = Field(
@@ -73,13 +82,28 @@ class Settings(BaseSettings):
     child_memory_mb: int = Field(
         default=2048, ge=256, description="Resident MiB above which a worker's process is replaced after its page"
     )
+    page_memory_mb: int | None = Field(
+        default=None,
+        ge=256,
+        description="MiB a process may take for a page; a page that needs more fails. Four fifths of the machine's or "
+        "container's memory when not set",
+    )
     connect_timeout: float = Field(default=3.0, gt=0, le=60, description="Seconds to wait for the broker or the ledger")
+    log_format: LogFormat = Field(default="text", description="Form of the log: text, or json with one object a line")
+    metrics_port: int | None = Field(
+        default=None, ge=1, le=65535, description="Port of a worker's Prometheus metrics; none when not set"
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1", min_length=1, description="Address at which a worker's metrics are served"
+    )
 
     @field_validator("data_roots", mode="before")
     @classmethod
     def _split_roots(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(Path(part).absolute() for part in value.split(os.pathsep) if part)
+            # The colon of a URL is no separator.
+            parts = [part for part in re.split(rf"{re.escape(os.pathsep)}(?!//)", value) if part]
+            return tuple(part if "://" in part else Path(part).absolute() for part in parts)
         return value
 
     @property
@@ -130,7 +154,7 @@ def describe(settings: Settings) -> list[Setting]:
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
         if name == "data_roots":
-            text = os.pathsep.join(str(root) for root in value)
+            text = os.pathsep.join(masked(root) if isinstance(root, str) else str(root) for root in value)
         elif name.endswith("_url"):
             text = masked(value)
         else:
@@ -151,6 +175,9 @@ def masked(url: str) -> str:
     except ValueError:
         return "(not a URL)"
     netloc = parts.netloc
+    if url.count("@") > netloc.count("@") and netloc:
+        # A password with an unquoted "/", "?" or "#" ends up outside of where it belongs: nothing can be shown safely.
+        return f"{parts.scheme}://***"
     if "@" in netloc:
         netloc = "***@" + netloc.rpartition("@")[2]
     query = parts.query
@@ -160,3 +187,12 @@ def masked(url: str) -> str:
     text = urlunsplit((parts.scheme, netloc, parts.path, query, ""))
     # urlunsplit drops the empty host of sqlite:////path.
     return text if parts.netloc or not url.startswith(f"{parts.scheme}://") else text.replace(":", "://", 1)
+
+
+def has_secret(url: str) -> bool:
+    """Tell whether a URL carries a user, a password or a secret parameter."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return True
+    return "@" in parts.netloc or any(key.lower() in _SECRET_PARAMETERS for key, _ in parse_qsl(parts.query))

@@ -15,7 +15,7 @@ from extractor.segmentation import Candidate, Lattice
 from training.handwriting import Hand, draw_hand, write_string
 
 
-def neat_hand(seed: int = 3) -> Hand:
+def neat_hand(seed: int = 4) -> Hand:
     """A writer who takes care: upright, even, nothing joined or touching."""
     return replace(
         draw_hand(np.random.default_rng(seed)),
@@ -44,7 +44,7 @@ def on_paper(ink: np.ndarray, margin: int, paper: int = 245, pen: int = 30) -> n
     return np.round(paper + (pen - paper) * framed).astype(np.uint8)
 
 
-def written(text: str, height: int = 60, seed: int = 3) -> np.ndarray:
+def written(text: str, height: int = 60, seed: int = 4) -> np.ndarray:
     """A neat string on paper, (H, W) uint8."""
     ink, _ = write_string(text, neat_hand(seed), np.random.default_rng(seed), height)
     return on_paper(ink, margin=round(0.6 * height))

@@ -131,3 +131,12 @@ def test_shipped_line_network_says_what_the_trained_one_says():
 def test_threads_change_nothing(candidates):
     one, two = (Classifier(threads=threads).log_probabilities(*candidates) for threads in (1, 2))
     np.testing.assert_allclose(one, two, atol=1e-3)
+
+
+def test_the_line_network_beside_it_changes_nothing(candidates):
+    classifier = Classifier()
+    reader = LineReader(classifier.network)
+    first = classifier.log_probabilities(*candidates)
+    for width in (64, 256, 128):
+        reader.log_probabilities([np.full((32, width), 90, np.uint8)])
+        np.testing.assert_array_equal(classifier.log_probabilities(*candidates), first)

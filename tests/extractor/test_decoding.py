@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extractor.classifier import NOT_ONE_DIGIT, SKIP
-from extractor.decoding import FLOOR, LIKELY, align, best_paths
+from extractor.decoding import FLOOR, LIKELY, align, align_all, best_paths
 from extractor.segmentation import Lattice
 
 from . import drawn
@@ -133,3 +133,9 @@ def test_an_empty_lattice_holds_the_empty_string():
 def test_a_string_longer_than_the_lattice_has_no_path():
     lattice = drawn.lattice_of(2, {(0, 2)})
     assert align(lattice, np.zeros((3, 12), np.float32), "123") is None
+
+
+@given(drawn.scored_lattices(most_pieces=5), st.lists(st.text("0123456789", max_size=6), max_size=5))
+def test_strings_aligned_together_are_aligned_as_each_by_itself(case, texts):
+    lattice, scores = case
+    assert align_all(lattice, scores, texts) == [align(lattice, scores, text) for text in texts]

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extractor.line_input import HEIGHT, STRIDE, line_input
-from extractor.line_reader import BLANK, LineReader, beam_search, log_softmax, string_log_probabilities
+from extractor.line_reader import (
+    BLANK,
+    LineReader,
+    beam_search,
+    log_softmax,
+    string_log_probabilities,
+    view_log_probabilities,
+)
 from extractor.network import default_model, load_network
 
 from . import drawn
@@ -58,6 +65,36 @@ def test_forward_algorithm_sums_over_all_alignments(steps):
 def test_strings_scored_together_are_scored_as_if_alone(steps, texts):
     together = string_log_probabilities(steps, texts)
     assert together.tolist() == [string_log_probability(steps, text) for text in texts]
+
+
+@settings(max_examples=15)
+@given(st.lists(random_steps(most=9), min_size=1, max_size=4), st.lists(st.text("0123456789", max_size=4), min_size=1))
+def test_views_scored_together_are_scored_as_if_alone(views, texts):
+    views = [*views, views[0]]
+    together = view_log_probabilities(views, texts)
+    alone = np.array([string_log_probabilities(steps, texts) for steps in views])
+    np.testing.assert_allclose(together, alone, rtol=1e-9, atol=1e-9)
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 8))
+def test_narrow_beam_keeps_what_a_step_by_step_search_keeps(seed, width):
+    steps = drawn.log_probabilities(np.random.default_rng(seed), 12, 11, 3.0)
+    beams: dict[str, tuple[float, float]] = {"": (1.0, 0.0)}
+    for row in np.exp(steps.astype(np.float64)):
+        grown: dict[str, list[float]] = {}
+        for prefix, (ends_blank, ends_digit) in beams.items():
+            own = grown.setdefault(prefix, [0.0, 0.0])
+            own[0] += (ends_blank + ends_digit) * row[BLANK]
+            own[1] += ends_digit * row[int(prefix[-1])] if prefix else 0.0
+            for digit in np.flatnonzero(row[:BLANK] > np.exp(-9)):
+                longer = grown.setdefault(prefix + str(digit), [0.0, 0.0])
+                longer[1] += row[digit] * (ends_blank if prefix.endswith(str(digit)) else ends_blank + ends_digit)
+        beams = {key: tuple(grown[key]) for key in sorted(grown, key=lambda key: -max(grown[key]))[:width]}
+    wanted = {text: sum(pair) for text, pair in beams.items() if sum(pair) > 0}
+    found = dict(beam_search(steps, width))
+    assert found.keys() == wanted.keys()
+    assert [np.exp(found[text]) for text in wanted] == pytest.approx(list(wanted.values()), rel=1e-6)
 
 
 @settings(max_examples=10)
@@ -158,3 +195,18 @@ def test_views_of_one_width_do_not_depend_on_their_company(shipped):
 
 def test_no_views_no_steps(shipped):
     assert shipped.log_probabilities([]) == []
+
+
+def test_lines_read_together_are_read_as_each_by_itself(shipped):
+    lines = [[view, np.roll(view, 1, axis=0)] for view in views_of("40", "6138520", "77", "402")]
+    together = shipped.read_lines(lines)
+    for views, said in zip(lines, together, strict=True):
+        for steps, alone in zip(said, shipped.log_probabilities(views), strict=True):
+            np.testing.assert_allclose(steps, alone, atol=1e-3)
+
+
+def test_equal_views_of_a_line_are_read_once(shipped):
+    (view,) = views_of("915")
+    ((first, second, other),) = shipped.read_lines([[view, view.copy(), view[::-1].copy()]])
+    assert first is second
+    assert not np.array_equal(first, other)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from extractor.normalize import INNER, SIZE, ink_box, to_mnist, to_mnist_with_context
+from extractor.normalize import FAINTEST, INNER, SIZE, ink_box, normalize_runs, to_mnist, to_mnist_with_context
 from training.handwriting import digit_image, draw_hand
 
 from . import drawn
@@ -199,3 +199,34 @@ def test_ink_as_its_own_context_lies_in_the_same_place():
         crop, context = to_mnist_with_context(ink, ink)
         for a, b in zip(centre_of_mass(crop), centre_of_mass(context), strict=True):
             assert abs(a - b) <= 0.75
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(12, 130), st.integers(12, 130))
+def test_runs_normalised_together_come_out_as_each_by_itself(seed, pieces, height, width):
+    rng = np.random.default_rng(seed)
+    labels = np.zeros((height, width), np.int32)
+    for number in range(1, pieces + 1):
+        centre = (int(rng.integers(width)), int(rng.integers(height)))
+        axes = (int(rng.integers(0, width)), int(rng.integers(0, 9)))
+        cv2.ellipse(labels, centre, axes, float(rng.uniform(0, 180)), 0, 360, number, int(rng.integers(1, 4)))
+    ink = rng.integers(0, 256, labels.shape).astype(np.uint8)
+    known = np.where(labels > 0, ink, 0).astype(np.uint8)
+    runs, wanted = [], []
+    for first in range(1, pieces + 1):
+        own = (labels >= first) & (labels <= min(first + 2, pieces))
+        if not own.any():
+            continue
+        box = cv2.boundingRect(own.astype(np.uint8))
+        runs.append((first, min(first + 2, pieces), *box))
+        # Seen from as near as runs are: what is farther away is no part of the surroundings.
+        margin = max(box[2], box[3], 10) // 2 + 4
+        rows = slice(max(0, box[1] - margin), box[1] + box[3] + margin)
+        columns = slice(max(0, box[0] - margin), box[0] + box[2] + margin)
+        mine = np.where(own, np.maximum(ink, FAINTEST), 0).astype(np.uint8)
+        rest = np.where(own, 0, known).astype(np.uint8)
+        wanted.append(to_mnist_with_context(mine[rows, columns], rest[rows, columns]))
+    digits, context = normalize_runs(ink, labels, np.array(runs, np.int64).reshape(-1, 6))
+    assert len(digits) == len(context) == len(wanted)
+    for index, (digit, around) in enumerate(wanted):
+        np.testing.assert_array_equal(digits[index], digit)
+        np.testing.assert_array_equal(context[index], around)

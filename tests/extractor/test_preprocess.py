@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from extractor.preprocess import background, binarize, clean, ink_darkness, is_light_on_dark, stroke_width
+from extractor.preprocess import (
+    background,
+    binarize,
+    clean,
+    components,
+    ink_darkness,
+    is_light_on_dark,
+    percentile,
+    stroke_width,
+)
 
 from .written_pages import Sheet, rotated
 
@@ -168,3 +177,18 @@ def test_any_picture_gives_a_clean_page_of_its_size(height: int, width: int, col
     assert page.ink.dtype == np.uint8
     assert page.mask.dtype == np.bool_
     assert ink_darkness(image).shape == (height, width)
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=60), st.sampled_from([0, 5, 12.5, 50, 75, 95, 100]))
+def test_percentile_of_counts_is_that_of_the_numbers(numbers, share):
+    assert percentile(np.bincount(numbers), share) == float(np.percentile(numbers, share))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 40), st.floats(0, 1))
+def test_components_are_numbered_as_by_the_default_algorithm(seed, height, width, share):
+    flat = (np.random.default_rng(seed).random((height, width)) < share).astype(np.uint8)
+    labels, stats, centres = components(flat)
+    _, wanted, measures, middles = cv2.connectedComponentsWithStats(flat, connectivity=8)
+    np.testing.assert_array_equal(labels, wanted)
+    np.testing.assert_array_equal(stats[1:], measures[1:])
+    np.testing.assert_allclose(centres[1:], middles[1:])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extractor.scoring import Answer, align, edit_distance, read_rate, score, wilson
+from extractor.scoring import Answer, align, calibration_error, edit_distance, read_rate, right_above, score, wilson
 
 digits = st.text("0123456789", max_size=6)
 
@@ -67,3 +67,25 @@ def test_an_invented_string_is_an_error_but_not_a_string_to_be_read():
 def test_a_blank_read_as_blank_is_right():
     assert score([Answer("", "", 0.9)]).exact.count == 1
     assert score([]).exact.value == 0
+
+
+def test_confident_answers_are_counted_from_their_confidence_on():
+    answers = [Answer("1", "1", 0.99)] * 8 + [Answer("1", "2", 0.99)] + [Answer("1", "1", 0.9)] + [Answer("1", None)]
+    assert (right_above(answers, 0.99).count, right_above(answers, 0.99).total) == (8, 9)
+    assert (right_above(answers, 0.9).count, right_above(answers, 0.9).total) == (9, 10)
+    assert set(score(answers).trusted) == {0.9, 0.95, 0.99}
+
+
+def test_the_calibration_error_is_the_gap_between_confidence_and_share():
+    honest = [Answer("1", "1", 0.75)] * 3 + [Answer("1", "2", 0.75)]
+    assert calibration_error(honest) == pytest.approx(0)
+    boastful = [Answer("1", "1", 1.0)] * 3 + [Answer("1", "2", 1.0)]
+    assert calibration_error(boastful) == pytest.approx(0.25)
+    assert calibration_error(honest + boastful + [Answer("3", None)]) == pytest.approx(0.125)
+    assert calibration_error([]) == 0
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), max_size=30))
+def test_the_calibration_error_is_a_share(outcomes):
+    answers = [Answer("1", "1" if right else "2", confidence) for right, confidence in outcomes]
+    assert 0 <= calibration_error(answers) <= 1

@@ -185,3 +185,10 @@ def test_context_of_a_candidate_holds_its_neighbours_and_not_itself():
     if (0, 2) in spans:
         assert not context[spans.index((0, 2))].any()
     assert digits[left].any()
+
+
+def test_boxes_of_candidates_are_tight():
+    lattice = segment(drawn.line_of(drawn.written("2805537")))
+    for item in lattice.candidates:
+        own = (lattice.labels > item.start) & (lattice.labels <= item.stop)
+        assert tuple(item.box) == cv2.boundingRect(own.astype(np.uint8))

@@ -39,3 +39,9 @@ def test_converted_network_says_nearly_the_same(model, precision, error):
 
 def test_half_precision_is_smaller(model):
     assert len(to_tflite(model, "float16")) < 0.75 * len(to_tflite(model, "float32"))
+
+
+def test_a_fixed_batch_leaves_no_shape_open(model):
+    interpreter = open_interpreter(to_tflite(model, "float16", batch=3), 1)
+    details = [*interpreter.get_input_details(), *interpreter.get_output_details()]
+    assert [list(item["shape_signature"]) for item in details] == [[3, 12, 12], [3, 5]]

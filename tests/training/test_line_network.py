@@ -7,7 +7,7 @@ import pytest
 
 from extractor.line_input import HEIGHT, STRIDE
 from training import line_network
-from training.line_network import Lines, batches, distort, load_lines
+from training.line_network import Lines, batches, load_lines
 from training.reference_recipe import LineSettings
 
 
@@ -74,17 +74,6 @@ def test_epochs_differ_and_are_repeatable():
     )
     assert one == again
     assert one != other
-
-
-def test_distortion_stays_within_the_levels():
-    rng = np.random.default_rng(1)
-    picture = rng.integers(0, 256, (HEIGHT, 80)).astype(np.uint8)
-    for _ in range(30):
-        values = distort(picture, rng)
-        assert values.shape == picture.shape
-        assert values.dtype == np.float32
-        assert values.min() >= 0
-        assert values.max() <= 255
 
 
 @pytest.mark.train

@@ -58,7 +58,8 @@ def test_misread_digits_show_what_was_read_and_what_is_true(figures, trained_run
     wrong = int((said.log_probabilities.argmax(axis=1) != said.y).sum())
     found = texts(figures[0] / "misread.svg")
     assert f"{wrong} of 200 misread" in found
-    assert found.count("true") == min(wrong, 40)
+    assert found.count(", true ") == min(wrong, 40)
+    assert ("Surest first" in found) == (wrong > 0)
 
 
 def test_the_same_run_gives_the_same_files(figures, trained_run, tmp_path):
@@ -79,6 +80,14 @@ def test_a_network_without_an_error_can_be_drawn(trained_run, tmp_path):
 def test_one_epoch_can_be_drawn():
     figure = plots.curves("one", [Epoch(1, 0.5, 0.8, 0.4, 0.9)])
     assert len(figure.axes) == 2
+
+
+def test_what_was_not_measured_is_left_out():
+    nan = float("nan")
+    history = [Epoch(1, 0.5, nan, nan, 0.9), Epoch(2, 0.4, nan, nan, 0.95)]
+    figure = plots.curves("reference", history, plots.REFERENCE[0])
+    assert [len(axis.lines) for axis in figure.axes] == [1, 1]
+    assert figure.axes[1].get_ylabel() == "Digits read right (%)"
 
 
 def test_what_is_no_run_is_refused(tmp_path):

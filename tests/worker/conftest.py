@@ -20,7 +20,7 @@ from worker.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 FAULTS = Path(__file__).parent / "faults"
-PATIENCE = 120
+PATIENCE = 300
 
 
 def draw_page(path: Path, text: str = "407") -> Path:

@@ -124,7 +124,7 @@ def test_jobs_and_status_speak_json_to_programs(digits, scans):
     status = json.loads(digits("status", "--format", "json", code=1))
     assert json.loads(line) == status
     assert status["name"] == "mine"
-    assert status["options"] == {"layout": "line", "dpi": 300}
+    assert status["options"] == {"layout": "line", "dpi": 300, "accept_error": None}
     assert status["pages"] == {"total": 13, "queued": 0, "running": 0, "done": 12, "failed": 1, "cancelled": 0}
     assert "finished: 12 of 13 pages read, 1 failed" in digits("status", "mine", code=1)
 

@@ -35,7 +35,7 @@ def test_the_variables_are_settings_with_values_they_accept(name, environment):
     variables = {key: value for key, value in SERVICES[name]["environment"].items() if key.startswith(PREFIX)}
     assert {key.removeprefix(PREFIX).lower() for key in variables} <= set(Settings.model_fields)
     for variable, value in variables.items():
-        environment.setenv(variable, value)
+        environment.setenv(variable, str(value))
     settings = Settings()
     assert [str(root) for root in settings.data_roots] == ["/data"]
     assert urlsplit(settings.broker_url).hostname in SERVICES

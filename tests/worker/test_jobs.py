@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from extractor.errors import UsageError
+from extractor.errors import UnavailableError, UsageError
 from extractor.reader import ReadOptions
 from worker import jobs
 from worker.ledger import Ledger
@@ -124,3 +124,35 @@ def test_exit_codes_follow_from_the_counts():
     assert Counts(done=2, queued=1).exit_code() == 1
     assert Counts(failed=1).exit_code() == 65
     assert Counts().exit_code() == 65
+
+
+def test_watching_outlives_a_short_loss_of_the_ledger_and_not_a_long_one(ledger, folder):
+    job = submit(ledger, folder / "a.png").job
+    ledger.jobs.cancel(job.id)
+    said = []
+    count = ledger.jobs.count
+    lost = iter([True, True, False])
+
+    class Flickering:
+        jobs = type("Rows", (), {"count": lambda _self, job_id: _flicker(job_id)})()
+
+    def _flicker(job_id):
+        if next(lost, True):
+            raise UnavailableError("gone")
+        return count(job_id)
+
+    def watch(patience):
+        return jobs.watch(
+            Flickering(),
+            job.id,
+            lambda _counts: None,
+            tick=lambda: None,
+            trouble=said.append,
+            interval=0,
+            patience=patience,
+        )
+
+    assert watch(60).cancelled == 1
+    assert len(said) == 1
+    with pytest.raises(UnavailableError):
+        watch(-1)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from collections import Counter
 
 import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from extractor.errors import UnavailableError, UsageError
 from extractor.readings import PageFailure, PageReading
 from worker import ledger_schema
 from worker.ledger import Ledger
 from worker.owner import this_process
-from worker.records import NewPage
+from worker.records import Counts, NewPage
 
 CAP = 3
 
@@ -51,7 +55,10 @@ def failed():
 
 
 def states(ledger, job_id):
-    return [page.state for page in ledger.pages.stream(job_id)]
+    """Return each page's state, and hold the counters of the job to them."""
+    found = [page.state for page in ledger.pages.stream(job_id)]
+    assert ledger.jobs.count(job_id) == Counts(**Counter(found))
+    return found
 
 
 def test_a_page_is_lent_to_one_owner_only(ledger):
@@ -172,18 +179,39 @@ def test_finishing_renews_the_lease_of_pages_still_to_come(ledger):
 
 def test_unsent_pages_are_those_no_message_can_be_under_way_for(ledger):
     job_id, ids = new_job(ledger)
-    ledger.pages.mark_sent(ids[:1], 1000.0)
-    ledger.pages.mark_sent(ids[1:2], 2000.0)
     later = 4e9
 
     def unsent(sent, queued=later):
-        return [page.id for page in ledger.pages.unsent(sent_before=sent, queued_before=queued, limit=9)]
+        ledger.pages.mark_sent(ids[:1], 1000.0)
+        ledger.pages.mark_sent(ids[1:2], 2000.0)
+        ledger.pages.mark_sent(ids[2:], 0.0)
+        taken = ledger.pages.take_unsent(sent_before=sent, queued_before=queued, moment=later, limit=9)
+        return [page.id for page in taken]
 
     assert unsent(1500) == [ids[2], ids[0]]
     assert unsent(2500) == [ids[2], ids[0], ids[1]]
     assert unsent(2500, queued=1.0) == []
     ledger.jobs.cancel(job_id)
     assert unsent(2500) == []
+
+
+def test_of_several_who_send_again_one_alone_sends_each_page(ledger, url):
+    _, ids = new_job(ledger, 40)
+    together = threading.Barrier(4)
+    taken = []
+
+    def send_again():
+        with Ledger(url) as mine:
+            together.wait()
+            while pages := mine.pages.take_unsent(sent_before=1.0, queued_before=4e9, moment=5.0, limit=7):
+                taken.extend(page.id for page in pages)
+
+    threads = [threading.Thread(target=send_again) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == ids
 
 
 def test_names_that_are_no_utf8_come_back_byte_for_byte(ledger):
@@ -220,6 +248,145 @@ def test_a_local_job_has_one_runner_and_a_dead_one_is_replaced(ledger):
     place = this_process().rsplit("|", 2)[0]
     runner(f"{place}|{os.getppid()}|1")
     assert ledger.jobs.take(job_id)
+
+
+_ACTS = (
+    "claim",
+    "claim",
+    "done",
+    "failed",
+    "release",
+    "lose owner",
+    "lose all",
+    "expire",
+    "cancel",
+    "retry",
+    "retry failed",
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(_ACTS), st.integers(0, 1), st.lists(st.integers(0, 5), max_size=6), st.booleans()),
+        max_size=30,
+    )
+)
+def test_the_counters_say_what_the_pages_say_whatever_is_done(tmp_path_factory, acts):
+    with Ledger(f"sqlite:///{tmp_path_factory.mktemp('counts')}/l") as ledger:
+        jobs = [new_job(ledger, 6) for _ in range(2)]
+        bad = [NewPage("bad", 1, failure=PageFailure("c", "m"))]
+        for job_id, _ in jobs:
+            ledger.pages.add(job_id, bad)
+        for act, which, numbers, other in acts:
+            job_id, ids = jobs[which]
+            chosen = [ids[number] for number in numbers]
+            owner = "one" if other else "two"
+            if act == "claim":
+                claim(ledger, job_id, chosen, owner, lease=-1 if len(numbers) > 4 else 60)
+            elif act in ("done", "failed"):
+                ledger.pages.finish([(page_id, reading() if act == "done" else failed()) for page_id in chosen])
+            elif act == "release":
+                ledger.pages.release(owner)
+            elif act == "lose owner":
+                ledger.pages.lose_owner(owner, CAP)
+            elif act == "lose all":
+                ledger.pages.lose_job(job_id, CAP)
+            elif act == "expire":
+                ledger.pages.lose_expired(CAP)
+            elif act == "cancel":
+                ledger.jobs.cancel(job_id)
+            else:
+                ledger.jobs.retry(job_id, failed_only=act == "retry failed")
+            for counted, _ in jobs:
+                assert len(states(ledger, counted)) == 7
+                assert ledger.jobs.count(counted).total == 7
+
+
+def test_counters_of_a_ledger_made_by_the_first_version_are_filled_in(ledger, url):
+    job_id, ids = new_job(ledger, 4)
+    empty, _ = new_job(ledger, 0)
+    claim(ledger, job_id, ids[:2])
+    ledger.pages.finish([(ids[0], reading())])
+    with ledger.database.write() as connection:
+        connection.execute(sa.schema.DropTable(ledger_schema.counts_table))
+        connection.execute(ledger_schema.schema_table.update().values(version=1))
+    with Ledger(url) as updated:
+        assert updated.jobs.count(job_id) == Counts(done=1, running=1, queued=2)
+        assert updated.jobs.count(empty) == Counts()
+        ledger.pages.finish([(ids[1], failed())])
+        assert states(updated, job_id) == ["done", "failed", "queued", "queued"]
+    with Ledger(url) as again:
+        assert again.jobs.count(job_id).failed == 1
+
+
+def test_cancelling_while_workers_take_and_store_pages_leaves_none_waiting(ledger, url):
+    job_id, ids = new_job(ledger, 60)
+    started = threading.Barrier(4)
+
+    def work(number):
+        with Ledger(url) as mine:
+            started.wait()
+            for first in range(0, 60, 6):
+                taken = claim(mine, job_id, ids[first : first + 6], f"host|1|{number}|0")
+                mine.pages.mark_sent(list(reversed(ids[first : first + 12])), 1.0)
+                mine.pages.finish([(page_id, reading()) for page_id in taken[:3]], keep=taken[3:], owner="x")
+                mine.pages.release(f"host|1|{number}|0")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    started.wait()
+    ledger.jobs.cancel(job_id)
+    for thread in threads:
+        thread.join()
+    assert set(states(ledger, job_id)) <= {"done", "cancelled"}
+
+
+def test_a_job_whose_pages_are_still_being_recorded_is_left_alone(ledger):
+    job_id = ledger.jobs.create(name="", executor="queue", base="/", options={}, network="")
+    ledger.pages.add(job_id, [NewPage("a", 1)])
+    ledger.pages.add(job_id, [NewPage("b", 1, failure=PageFailure("c", "m"))])
+    for act in (ledger.jobs.cancel, lambda job: ledger.jobs.retry(job, failed_only=True)):
+        with pytest.raises(UsageError, match="still being recorded"):
+            act(job_id)
+    assert states(ledger, job_id) == ["queued", "failed"]
+
+
+def test_looking_at_jobs_reads_no_pages(ledger):
+    """The statements that `status`, `jobs`, `watch` and a waiting command repeat touch one row a job."""
+    job_id, _ = new_job(ledger, 50)
+    seen = []
+    engine = ledger.database._engine
+    sa.event.listen(engine, "before_cursor_execute", lambda *details: seen.append(details[2]))
+    ledger.jobs.count(job_id)
+    ledger.jobs.counts([job.id for job in ledger.jobs.latest(20)])
+    assert not any("digits_pages" in statement for statement in seen)
+
+
+@pytest.mark.parametrize("asked", ["claim", "queued", "is_finished", "unsent", "oldest", "owners"])
+def test_what_is_asked_again_and_again_uses_an_index(tmp_path, asked):
+    with Ledger(f"sqlite:///{tmp_path}/l") as ledger:
+        job_id, ids = new_job(ledger, 3)
+        seen = []
+        sa.event.listen(
+            ledger.database._engine, "before_cursor_execute", lambda *details: seen.append((details[2], details[3]))
+        )
+        {
+            "claim": lambda: claim(ledger, job_id, ids),
+            "queued": lambda: ledger.pages.queued(job_id),
+            "is_finished": lambda: ledger.jobs.is_finished(job_id),
+            "unsent": lambda: ledger.pages.take_unsent(sent_before=9e9, queued_before=9e9, moment=1.0, limit=10),
+            "oldest": ledger.pages.oldest_waiting,
+            "owners": ledger.pages.owners,
+        }[asked]()
+        queries = [(text, values) for text, values in seen if text.startswith(("SELECT", "UPDATE"))]
+        assert queries
+        with sqlite3.connect(tmp_path / "l") as connection:
+            plans = [
+                row[3] for text, values in queries for row in connection.execute(f"explain query plan {text}", values)
+            ]
+        assert [plan for plan in plans if plan.startswith("SCAN digits_pages") and "INDEX" not in plan] == []
 
 
 def test_a_job_is_found_by_id_or_by_its_latest_name(ledger):

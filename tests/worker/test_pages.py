@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from extractor import documents
+from extractor.errors import UnavailableError
 from worker import jobs
 from worker.ledger import Ledger
 from worker.pages import PageProcessor, Tally, network_sha256
+from worker.records import Counts
 from worker.settings import load_settings
 
 from .conftest import draw_page
@@ -90,3 +93,41 @@ def test_pages_of_another_job_or_of_none_are_not_touched(ledger, folder, caplog)
     assert read(ledger, "0" * 12, ids, None) == Tally()
     assert "refused" in caplog.text
     assert codes(ledger, job_id) == ["waiting"]
+
+
+def test_a_ledger_lost_between_reading_and_storing_costs_no_second_reading(ledger, folder, monkeypatch):
+    for name in "abc":
+        draw_page(folder / f"{name}.png", "12")
+    job_id, ids = submit(ledger, folder)
+    processor = PageProcessor(ledger, load_settings(), [folder])
+    opened = []
+    load_page, finish = documents.load_page, ledger.pages.finish
+    monkeypatch.setattr(
+        documents, "load_page", lambda path, *a, **k: opened.append(path.name) or load_page(path, *a, **k)
+    )
+
+    def out_of_reach(results, **_options):
+        if results:
+            raise UnavailableError("the ledger is out of reach")
+
+    monkeypatch.setattr(ledger.pages, "finish", out_of_reach)
+    for _ in range(2):
+        with pytest.raises(UnavailableError):
+            processor.process(job_id, ids)
+    monkeypatch.setattr(ledger.pages, "finish", finish)
+    processor.process(job_id, ids)
+    assert sorted(opened) == ["a.png", "b.png", "c.png"]
+    assert ledger.jobs.count(job_id) == Counts(done=3)
+    assert codes(ledger, job_id) == [None] * 3
+
+
+@pytest.mark.parametrize(("before", "expected"), [(0, Tally(given_back=3)), (1, Tally(done=1, given_back=2))])
+def test_a_process_told_to_stop_gives_back_what_it_has_not_begun(ledger, folder, before, expected):
+    for name in "abc":
+        draw_page(folder / f"{name}.png", "12")
+    job_id, ids = submit(ledger, folder)
+    answers = iter([False] * before)
+    processor = PageProcessor(ledger, load_settings(), [folder], lambda: next(answers, True))
+    assert processor.process(job_id, ids) == expected
+    assert [page.deliveries for page in ledger.pages.queued(job_id)] == [0] * expected.given_back
+    assert ledger.jobs.count(job_id) == Counts(queued=expected.given_back, done=expected.done)

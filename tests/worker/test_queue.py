@@ -8,6 +8,8 @@ import os
 import pickle
 import signal
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
@@ -41,11 +43,15 @@ def test_both_ways_of_running_give_the_same_bytes(digits, scans, queue):
     draw_page(scans / "more" / os.fsdecode(b"odd \xff,name.png"))
     local = digits("run", "scans", "--format", "jsonl", code=1)
     table = digits("results", digits.only_job(), "--format", "csv", code=1)
-    digits.start_worker()
+    worker = digits.start_worker()
     job = submit(digits, "scans", "--job", "same")
     digits("watch", job, code=1)
     assert digits("results", "same", "--format", "jsonl", code=1) == local
     assert digits("results", job, "--format", "csv", code=1) == table
+    maps = {pid: Path(f"/proc/{pid}/maps").read_text() for pid in (worker.pid, *pool_processes(worker))}
+    loaded = {pid: "cv2" in text or "litert" in text for pid, text in maps.items()}
+    assert not loaded.pop(worker.pid), "what keeps threads and locks must not be there when the worker forks"
+    assert any(loaded.values())
     assert submit(digits, "scans") == job
     assert "submitted before" in digits.messages
     assert queue.client().llen("digits") == 0
@@ -176,6 +182,29 @@ def _captured(digits, client):
     return None
 
 
+def test_sigterm_gives_back_the_pages_of_a_message_that_were_not_begun(digits, queue):
+    """A message of many small pages does not hold up a stop: the page at hand is finished, the others wait again."""
+    folder = digits.folder / "crops"
+    folder.mkdir()
+    for number in range(64 * 3):
+        draw_page(folder / f"{number:04}-held.png", "7")
+    digits.with_faults()
+    worker = digits.start_worker()
+    job = submit(digits, "crops")
+    wait_until(lambda: digits.pages(job)["running"] == 6, "two messages of three pages are at hand")
+    worker.send_signal(signal.SIGTERM)
+    wait_until(lambda: b"shutdown" in worker.log.read_bytes(), "the worker stops")
+    time.sleep(0.5)  # it says so a moment before it tells its processes
+    let_go(folder)
+    assert worker.wait(60) == 0
+    assert digits.pages(job) == {"queued": 190, "running": 0, "done": 2, "failed": 0, "cancelled": 0}
+    with digits.ledger() as ledger, ledger.database.read() as connection:
+        counted = "select count(*) from digits_pages where deliveries > 0 or owner is not null"
+        assert connection.exec_driver_sql(counted).scalar() == 2
+    # Their messages are in the queue again, beside those that no worker has seen.
+    assert queue.client().llen("digits") == 64
+
+
 def test_sigterm_finishes_the_pages_at_hand(digits, held_scans, queue):
     worker = digits.start_worker()
     job = submit(digits, "scans")
@@ -209,7 +238,9 @@ def test_doctor_tells_workers_queue_and_settings_without_passwords(digits, scans
     assert "12 messages wait" in report
     worker = digits.start_worker()
     report = digits("doctor")
-    assert "1 alive" in report
+    assert f"digits-{worker.pid}@" in report
+    assert "2 processes" in report
+    assert "it last moved" in report or "no page of a queue job waits" in report
     assert "hush" not in report + worker.log.read_text()
 
 
@@ -220,6 +251,14 @@ def test_a_broker_out_of_reach_is_69_at_once_and_records_nothing(digits, scans, 
     digits("worker", code=69)
     assert digits("jobs") == ""
     assert digits("doctor", code=69)
+
+
+@pytest.mark.parametrize("url", ["memory://", "filesystem://", "sqla+sqlite:///x", "nonsense"])
+def test_a_broker_that_would_lose_messages_is_refused(digits, scans, url):
+    digits.environment.setenv("DIGITS_BROKER_URL", url)
+    digits("submit", "scans", code=2)
+    assert "redis://" in digits.messages
+    assert digits("jobs") == ""
 
 
 def test_a_broker_lost_after_the_job_was_recorded_loses_nothing(digits, scans, queue):

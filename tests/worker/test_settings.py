@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extractor.errors import UsageError
-from worker.settings import Settings, default_ledger_url, describe, load_settings, masked
+from worker.settings import Settings, default_ledger_url, describe, has_secret, load_settings, masked
 
 secrets = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=8).map("Z9".__add__)
 
@@ -63,3 +63,37 @@ def test_the_ledger_lies_in_the_users_state_folder(environment, tmp_path):
 def test_a_lease_outlives_the_hard_limit_of_a_page(environment):
     settings = load_settings()
     assert settings.page_timeout < settings.hard_page_timeout < settings.page_lease
+
+
+def test_roots_may_be_urls_whose_colons_separate_nothing(environment):
+    environment.setenv("DIGITS_DATA_ROOTS", "/a:s3://bucket/in:memory://x:/b")
+    assert load_settings().data_roots == (Path("/a"), "s3://bucket/in", "memory://x", Path("/b"))
+    shown = {line.variable: line.value for line in describe(load_settings())}
+    assert shown["DIGITS_DATA_ROOTS"] == "/a:s3://bucket/in:memory://x:/b"
+
+
+def test_a_worker_started_in_the_root_folder_does_not_open_everything(environment):
+    environment.delenv("DIGITS_DATA_ROOTS")
+    environment.chdir("/")
+    assert Path("/") not in load_settings().data_roots
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:hush/hush@host/0",
+        "redis://:hush#hush@host/0",
+        "redis://:hush?hush@host/0",
+        "redis://user:hu@sh@host/0",
+        "postgresql://h/d?password=hu@sh",
+        "sentinel://:hush@a:1;sentinel://:hush@b:1",
+    ],
+)
+def test_a_password_with_characters_that_should_be_quoted_does_not_show_either(url):
+    assert "hush" not in masked(url)
+    assert "sh@" not in masked(url)
+
+
+def test_a_url_with_a_secret_is_known():
+    assert all(map(has_secret, ("s3://k:s@b/x", "https://h/x?X-Amz-Signature=1", "https://h/x?a=1&token=2")))
+    assert not any(map(has_secret, ("s3://bucket/a@b.png", "https://h/x?page=1", "file:///a/b")))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from extractor.errors import ExitCode
-from worker.checks import Finding, examine
+from worker.checks import examine
+from worker.findings import Finding
 from worker.settings import describe, load_settings
 
 

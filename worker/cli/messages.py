@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
 
 import click
 
+from worker.logs import is_json
 from worker.records import Counts
 
 _PLAIN_SECONDS = 10.0
 
 
 def say(message: str) -> None:
-    """Print one line on standard error."""
-    click.echo(f"digits: {message}", err=True)
+    """Print one line on standard error, or log it where the log is JSON."""
+    if is_json():
+        logging.getLogger("digits").info("%s", message)
+    else:
+        click.echo(f"digits: {message}", err=True)
 
 
 def summary(counts: Counts) -> str:

@@ -8,17 +8,57 @@ from typing import Any, TypeVar
 
 import click
 
+from extractor.acceptance import parse_rate
+from worker.records import is_url
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-paths_argument = click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
+
+class _Place(click.Path):
+    """A path, or a URL as it was written: a path would make one slash of two."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if isinstance(value, str) and is_url(value) else super().convert(value, param, ctx)
+
+
+paths_argument = click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=_Place(path_type=Path))
 job_argument = click.argument("job", metavar="JOB")
 """A job's id, or its name."""
+log_format_option = click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    help="Form of the log; DIGITS_LOG_FORMAT when not given.",
+)
+
+
+def _rate(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
+    """Read a share such as ``0.1%`` or ``0.001``."""
+    try:
+        return None if value is None else parse_rate(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no rate between 0 and 1, such as 0.1% or 0.001") from None
 
 
 def reading_options(command: Command) -> Command:
     """Add what a user chooses about reading."""
     for option in (
+        click.option(
+            "--template",
+            "template_files",
+            multiple=True,
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="T.toml",
+            help="Read forms: a template that describes the form, see digits template. May be given several times; "
+            "each page is read by the one that fits it best.",
+        ),
         click.option("--job", "name", default="", metavar="NAME", help="A name for the job, to be used for its id."),
+        click.option(
+            "--accept-error",
+            callback=_rate,
+            metavar="RATE",
+            help="Share of wrong strings that may be among the accepted ones, such as 0.1% or 0.001; 0.5% when not "
+            "given. The smaller it is, the more strings are left for review.",
+        ),
         click.option(
             "--dpi",
             type=click.IntRange(72, 1200),
@@ -63,10 +103,11 @@ def output_options(command: Command) -> Command:
         click.option(
             "--format",
             "output_format",
-            type=click.Choice(["table", "csv", "json", "jsonl"]),
+            type=click.Choice(["table", "csv", "wide", "json", "jsonl"]),
             default="table",
             show_default=True,
-            help="Format of the results.",
+            help="Format of the results; csv has a row for each field, wide a row for each page and a column for each "
+            "field.",
         ),
     ):
         command = option(command)

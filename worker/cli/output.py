@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from extractor.documents import load_page
 from extractor.errors import DigitsError, UsageError
@@ -16,13 +15,18 @@ from extractor.export import Format, write
 from extractor.names import printable
 from extractor.readings import PageReading
 from worker.cli.messages import say
+from worker.files import whole_file
+from worker.forms import JobTemplates
 from worker.jobs import collect
 from worker.ledger import Ledger
-from worker.records import Job, location
+from worker.records import Job
+from worker.storage import Storage
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from extractor.templates import Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,57 +72,56 @@ def deliver(ledger: Ledger, job: Job, destination: Destination) -> None:
         write(collect(ledger, job.id), destination.output_format, sys.stdout)
         sys.stdout.flush()
     else:
-        with _whole_file(destination.output) as stream:
+        with whole_file(destination.output) as stream:
             write(collect(ledger, job.id), destination.output_format, stream)
     if destination.overlays is not None:
-        _write_overlays(_with_images(ledger, job), destination.overlays)
+        _write_overlays(_with_images(ledger, job), job, destination.overlays)
     if destination.report is not None:
         from extractor import report
 
-        with _whole_file(destination.report) as stream:
+        with whole_file(destination.report) as stream:
             report.write(_with_images(ledger, job), stream, job.name or f"Job {job.id}")
 
 
-@contextlib.contextmanager
-def _whole_file(path: Path) -> Iterator[TextIO]:
-    """Open a file that takes its name when it is complete."""
-    part = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
-    try:
-        try:
-            with part.open("w", encoding="utf-8", newline="") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot write {printable(str(path))}: {error.strerror}") from None
-
-
 def _with_images(ledger: Ledger, job: Job) -> Iterator[tuple[PageReading, NDArray[np.uint8] | None]]:
+    storage = Storage()
     for reading in collect(ledger, job.id):
         image = None
-        if reading.error is None:
+        # A page that lies on no template is shown too: a person sees why.
+        if reading.error is None or reading.error.code == "registration":
             try:
-                image = load_page(location(job.base, reading.document), reading.page, dpi=job.options["dpi"])
+                with storage.local(job.base, reading.document) as path:
+                    image = load_page(path, reading.page, dpi=job.options["dpi"])
             except DigitsError as error:
                 say(f"no picture: {error}")
         yield reading, image
 
 
-def _write_overlays(pages: Iterable[tuple[PageReading, NDArray[np.uint8] | None]], folder: Path) -> None:
+def _write_overlays(pages: Iterable[tuple[PageReading, NDArray[np.uint8] | None]], job: Job, folder: Path) -> None:
     import cv2
 
     from extractor import overlay
 
+    templates = JobTemplates(Storage())
     for number, (reading, image) in enumerate(pages, start=1):
         if image is None:
             continue
         stem = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in Path(reading.document).stem)
         path = folder / f"{number:06d}-{stem[:80]}-{reading.page}.png"
-        _, encoded = cv2.imencode(".png", overlay.draw(image, reading))
+        picture = overlay.draw(image, reading)
+        if reading.error is not None:
+            picture = _misfit(image, templates.of(job.id, job.options), reading.page)
+        _, encoded = cv2.imencode(".png", picture)
         try:
             path.write_bytes(encoded.tobytes())
         except OSError as error:
             raise UsageError(f"cannot write {printable(str(path))}: {error.strerror}") from None
+
+
+def _misfit(image: NDArray[np.uint8], templates: Sequence[Template], page: int) -> NDArray[np.uint8]:
+    """Draw the template that a refused page looks most like, where it would lie."""
+    from extractor import preview
+    from extractor.form_reader import best_fit
+
+    template, found = best_fit(image, templates, page)
+    return image if found is None else preview.draw(image, template, found, page)

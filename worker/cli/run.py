@@ -16,9 +16,10 @@ from worker import jobs, local
 from worker.cli.messages import progress, say, summary
 from worker.cli.options import output_options, paths_argument, reading_options
 from worker.cli.output import Destination, deliver
+from worker.forms import read_templates
 from worker.ledger import Ledger
 from worker.logs import set_up_logging
-from worker.pages import network_sha256
+from worker.pages import check_accept_error, network_sha256
 from worker.records import Counts
 from worker.settings import Settings, load_settings
 
@@ -34,9 +35,11 @@ from worker.settings import Settings, load_settings
     help="Processes that read at the same time; one for each core when not given.",
 )
 def run_command(
-    paths: tuple[Path, ...],
+    paths: tuple[Path | str, ...],
     layout: jobs.Layout,
     dpi: int,
+    accept_error: float | None,
+    template_files: tuple[Path, ...],
     name: str,
     output_format: Format,
     output: Path | None,
@@ -46,15 +49,17 @@ def run_command(
 ) -> int:
     """Read files and folders on this machine.
 
-    PATH is a PNG, JPEG, TIFF or PDF file, or a folder of them. The same command given again after an interruption
-    goes on where it stopped; after a complete run it reads everything anew.
+    PATH is a PNG, JPEG, TIFF or PDF file, a folder of them, or a URL of either that fsspec knows. The same command
+    given again after an interruption goes on where it stopped; after a complete run it reads everything anew.
     """
     set_up_logging()
     settings = load_settings()
     destination = Destination(output_format, output, overlays, report)
     destination.check()
-    options = jobs.JobOptions(layout=layout, dpi=dpi)
+    templates = read_templates(template_files)
+    options = jobs.JobOptions(layout=layout, dpi=dpi, accept_error=accept_error, templates=templates)
     network = network_sha256(settings)
+    check_accept_error(settings, accept_error)
     with _interruptible(), Ledger(settings.ledger_url, settings.connect_timeout) as ledger:
         submission = jobs.submit(ledger, paths, options, executor="local", network=network, name=name)
         job = submission.job

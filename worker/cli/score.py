@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePath
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from extractor.errors import UsageError
+from extractor.errors import DigitsError, UsageError
 from extractor.names import printable
-from extractor.scoring import Answer, Score, Share, align, score
+from extractor.scoring import Score, Share, score
 from worker.cli.messages import say
+from worker.comparison import Pair, compare, load
+from worker.settings import load_settings
 
-
-@dataclass(frozen=True, slots=True)
-class _String:
-    field: str
-    text: str
-    confidence: float
-
-
-_Pages = dict[tuple[str, int], list[_String]]
-"""Document and page (0: the document as a whole) -> its strings in reading order."""
+if TYPE_CHECKING:
+    from extractor.error_browser import Mistake, WrongString
+    from extractor.reader import Reader
 
 
 @click.command("score")
@@ -40,108 +34,102 @@ _Pages = dict[tuple[str, int], list[_String]]
     show_default=True,
     help="For people, or one JSON object for programs.",
 )
-def score_command(gold: Path, pred: Path, output_format: str) -> None:
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.html",
+    help="Also write a web page with every wrong string, its picture, and what each stage made of it.",
+)
+@click.option(
+    "--model",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="FOLDER",
+    help="Network to look at wrong strings with, for --html; as in DIGITS_MODEL when not given.",
+)
+def score_command(gold: Path, pred: Path, output_format: str, html: Path | None, model: Path | None) -> None:
     """Compare the readings in PRED with the truth in GOLD.
 
     PRED is what `digits run --format csv` or `jsonl` wrote. GOLD is a file of the same kind, or JSON Lines with
     {"file": ..., "lines": [...]}. Documents are the same when the ends of their paths are. Strings belong together by
     the names of their fields where GOLD and PRED have the same names, else in reading order, at the least number of
     differing digits.
+
+    For --html, pictures are looked for beside GOLD, as GOLD names them, else where PRED says they are.
     """
-    truth, read = _load(gold), _load(pred)
-    answers, missing = _answers(truth, read)
+    if html is not None and not html.absolute().parent.is_dir():
+        raise UsageError(f"cannot write to the folder of {printable(str(html))}", "does it exist?")
+    truth, read = load(gold), load(pred)
+    pairs, missing = compare(truth, read)
     if missing:
         say(f"{missing} of {len(truth)} pages of the truth have no readings; their strings count as missed")
-    result = score(answers)
+    result = score([pair.answer for pair in pairs])
     click.echo(json.dumps(_as_json(result)) if output_format == "json" else _as_text(result))
+    if html is not None:
+        _write_errors(html, gold, pred, pairs, model)
 
 
-def _load(path: Path) -> _Pages:
-    pages: _Pages = defaultdict(list)
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = _csv_strings(stream) if path.suffix.lower() == ".csv" else _json_strings(stream)
-            for key, strings in rows:
-                pages[key].extend(strings)
-    except (ValueError, KeyError, TypeError, AttributeError, csv.Error):
-        raise UsageError(f"{printable(str(path))} holds no readings", "see digits score --help") from None
-    return dict(pages)
+def _write_errors(html: Path, gold: Path, pred: Path, pairs: Sequence[Pair], model: Path | None) -> None:
+    """Write the page of wrong strings.
+
+    Raises:
+        UsageError: It cannot be written.
+        ModelError: The network is missing, damaged or of another make.
+    """
+    import cv2
+
+    from extractor import error_browser
+    from extractor.reader import Reader
+    from worker.files import whole_file
+
+    cv2.setNumThreads(0)
+    reader = Reader(model or load_settings().model)
+    written = sum(pair.truth is not None for pair in pairs)
+    with whole_file(html) as stream:
+        mistakes = _mistakes(reader, pairs, (gold.parent, pred.parent))
+        error_browser.write(mistakes, stream, f"{pred.name} against {gold.name}", written)
 
 
-def _csv_strings(stream: Iterable[str]) -> Iterator[tuple[tuple[str, int], list[_String]]]:
-    for row in csv.DictReader(stream):
-        key = row["document"], int(row.get("page") or 1)
-        is_failure = (row.get("status") or "").startswith("failed")
-        yield key, [] if is_failure else [_String(row["field"], row["text"], float(row.get("confidence") or 0))]
+def _mistakes(reader: Reader, pairs: Sequence[Pair], folders: Sequence[Path]) -> Iterator[Mistake]:
+    from extractor.documents import load_page
+    from extractor.error_browser import investigate
 
-
-def _json_strings(stream: Iterable[str]) -> Iterator[tuple[tuple[str, int], list[_String]]]:
-    for line in stream:
-        if not line.strip():
-            continue
-        entry: dict[str, Any] = json.loads(line)
-        if "lines" in entry:
-            yield (entry["file"], 0), [_String("", text, 1.0) for text in entry["lines"]]
+    strings = Counter(pair.gold for pair in pairs)
+    wrong = sorted((pair for pair in pairs if not pair.answer.is_exact), key=lambda pair: pair.page or pair.gold)
+    for (document, page), group in groupby(wrong, key=lambda pair: pair.page or pair.gold):
+        image = None
+        on_page = list(group)
+        path = _picture_of(on_page[0].gold[0], document, folders)
+        if path is None:
+            say(f"no picture: {printable(document)} is neither beside the truth nor where it was read")
         else:
-            fields = entry["fields"]
-            strings = [_String(field["name"], field["text"], float(field["confidence"])) for field in fields]
-            yield (entry["document"], entry["page"]), strings
+            try:
+                image = load_page(path, max(1, page))
+            except DigitsError as error:
+                say(f"no picture: {error}")
+        for pair in on_page:
+            yield investigate(reader, image, _wrong_string(pair), alone=strings[pair.gold] == 1)
 
 
-def _answers(truth: _Pages, read: _Pages) -> tuple[list[Answer], int]:
-    by_name: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    for document, page in read:
-        by_name[PurePath(document).name].append((document, page))
-    answers: list[Answer] = []
-    missing = 0
-    for (document, page), strings in truth.items():
-        keys = _same_document(document, page, by_name)
-        missing += not keys
-        answers += _compare(strings, [string for key in keys for string in read[key]])
-    return answers, missing
+def _picture_of(gold: str, document: str, folders: Sequence[Path]) -> Path | None:
+    """Find a page's file: as the truth names it, as the readings name it, each also beside the files themselves."""
+    places = [*(folder / name for name in (gold, document) for folder in folders), Path(document)]
+    return next((place for place in places if place.is_file()), None)
 
 
-def _same_document(document: str, page: int, by_name: Mapping[str, Sequence[tuple[str, int]]]) -> list[tuple[str, int]]:
-    candidates = [key for key in by_name.get(PurePath(document).name, ()) if page in (0, key[1])]
-    if not candidates:
-        return []
-    common = {name: _common_end(document, name) for name, _ in candidates}
-    longest = max(common.values())
-    best = {name for name, length in common.items() if length == longest}
-    if len(best) > 1:
-        raise UsageError(
-            f"{printable(document)} may be any of {len(best)} documents that were read",
-            "give longer paths in the truth",
-        )
-    return sorted(key for key in candidates if key[0] in best)
+def _wrong_string(pair: Pair) -> WrongString:
+    from extractor.error_browser import WrongString
 
-
-def _common_end(first: str, second: str) -> int:
-    length = 0
-    for a, b in zip(reversed(PurePath(first).parts), reversed(PurePath(second).parts), strict=False):
-        if a != b:
-            break
-        length += 1
-    return length
-
-
-def _compare(truth: Sequence[_String], read: Sequence[_String]) -> list[Answer]:
-    named = {string.field: string for string in read}
-    if len(named) == len(read) and truth and all(string.field in named for string in truth):
-        wanted = {string.field for string in truth}
-        answers = [_answer(string, named[string.field]) for string in truth]
-        return answers + [_answer(None, string) for string in read if string.field not in wanted and string.text]
-    # A blank is nothing that was read, where the truth lists only what is written.
-    read = [string for string in read if string.text]
-    pairs = align([string.text for string in truth], [string.text for string in read])
-    return [_answer(None if i is None else truth[i], None if j is None else read[j]) for i, j in pairs]
-
-
-def _answer(truth: _String | None, read: _String | None) -> Answer:
-    return Answer(
-        None if truth is None else truth.text,
-        None if read is None else read.text,
-        0.0 if read is None else read.confidence,
+    document, page = pair.page or pair.gold
+    known = pair.read or pair.truth
+    names = [document, f"page {page}" if page > 1 else "", known.field if known else ""]
+    return WrongString(
+        where=", ".join(filter(None, names)),
+        truth=None if pair.truth is None else pair.truth.text,
+        read=None if pair.read is None else pair.read.text,
+        confidence=0.0 if pair.read is None else pair.read.confidence,
+        status="" if pair.read is None else pair.read.status,
+        box=None if pair.read is None else pair.read.box,
+        digit_boxes=() if pair.truth is None else pair.truth.digit_boxes,
     )
 
 
@@ -155,6 +143,8 @@ def _as_json(result: Score) -> dict[str, Any]:
         "missed": result.missed,
         "invented": result.invented,
         "read_rates": {f"{limit:g}": share(rate) for limit, rate in result.read_rates.items()},
+        "trusted": {f"{confidence:g}": share(right) for confidence, right in result.trusted.items()},
+        "calibration_error": result.calibration_error,
     }
 
 
@@ -170,4 +160,9 @@ def _as_text(result: Score) -> str:
         f"invented strings             {result.invented:7}",
     ]
     lines += [f"read rate at {limit:4.1%} error     {share(rate)}" for limit, rate in result.read_rates.items()]
+    lines += [
+        f"right at confidence >= {level:g} {'':<{4 - len(f'{level:g}')}} {share(right)}"
+        for level, right in result.trusted.items()
+    ]
+    lines.append(f"expected calibration error   {result.calibration_error:7.2%}")
     return "\n".join(lines)

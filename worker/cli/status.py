@@ -79,6 +79,12 @@ def _state(job: Job, counts: Counts) -> str:
     return "unfinished" if counts.unfinished else "finished"
 
 
+def _options(job: Job) -> dict[str, object]:
+    """Options of a job, of each template its file only."""
+    templates = job.options.get("templates")
+    return job.options | ({"templates": [item["name"] for item in templates]} if templates else {})
+
+
 def _as_json(job: Job, counts: Counts) -> str:
     return json.dumps(
         {
@@ -87,7 +93,7 @@ def _as_json(job: Job, counts: Counts) -> str:
             "executor": job.executor,
             "state": _state(job, counts),
             "created": job.created,
-            "options": job.options,
+            "options": _options(job),
             "network": job.network,
             "pages": {
                 "total": counts.total,

@@ -37,7 +37,9 @@ def watch_command(job: str) -> int:
                 show(now)
                 guard.note(now)
 
-            counts = jobs.watch(ledger, found.id, look, tick=guard.tick)
+            counts = jobs.watch(
+                ledger, found.id, look, tick=guard.tick, trouble=lambda error: say(f"{error}; waiting for it")
+            )
     say(f"job {found.id}: {summary(counts)}")
     return counts.exit_code()
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from worker.cli.messages import say
+from worker.cli.options import log_format_option
 from worker.ledger import Ledger
 from worker.logs import set_up_logging
 from worker.pages import limit_threads, network_sha256
-from worker.settings import load_settings, masked
+from worker.settings import LogFormat, load_settings, masked
 
 
 @click.command("worker")
@@ -29,13 +33,26 @@ from worker.settings import load_settings, masked
     show_default=True,
     help="Least level of what the log shows.",
 )
-def worker_command(concurrency: int | None, log_level: str) -> None:
+@log_format_option
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Serve Prometheus metrics at this port of DIGITS_METRICS_HOST; DIGITS_METRICS_PORT when not given.",
+)
+def worker_command(
+    concurrency: int | None, log_level: str, log_format: LogFormat | None, metrics_port: int | None
+) -> None:
     """Read queued pages until stopped.
 
     Any number of workers may run, on any number of machines that see the broker, the ledger and the documents under
     the same paths. SIGTERM finishes the pages at hand first.
     """
     limit_threads()
+    # The processes beside and below this one read the environment.
+    for variable, value in (("DIGITS_LOG_FORMAT", log_format), ("DIGITS_METRICS_PORT", metrics_port)):
+        if value is not None:
+            os.environ[variable] = str(value)
     set_up_logging(log_level)
     settings = load_settings()
     network_sha256(settings)
@@ -45,25 +62,34 @@ def worker_command(concurrency: int | None, log_level: str) -> None:
 
     with Broker(settings):
         pass
-    sys.exit(_run_celery(concurrency, log_level, masked(settings.broker_url)))
+    with contextlib.ExitStack() as stack:
+        modules = ["worker.reconciler"]
+        if settings.metrics_port is not None:
+            from worker.metrics import metrics_folder
+
+            stack.enter_context(metrics_folder(settings))
+            modules.append("worker.exporter")
+        code = _run_celery(concurrency, log_level, masked(settings.broker_url), modules)
+    sys.exit(code)
 
 
-def _run_celery(concurrency: int | None, log_level: str, shown_broker: str) -> int:
+def _run_celery(concurrency: int | None, log_level: str, shown_broker: str, modules: Sequence[str]) -> int:
     from celery import signals
 
     import worker.tasks  # noqa: F401 - registers the task
     from worker.celery_app import app
     from worker.reconciler import Supervisor
 
-    supervisor = Supervisor()
+    supervisors = [Supervisor(module) for module in modules]
 
     @signals.worker_ready.connect(weak=False)  # type: ignore[untyped-decorator, unused-ignore]
     def _start(**_arguments: Any) -> None:
-        supervisor.start()
+        for supervisor in supervisors:
+            supervisor.start()
         say(f"worker {os.getpid()} is ready at {shown_broker}")
 
     instance = app.Worker(
-        hostname=f"digits-{os.getpid()}@%h",
+        hostname=f"digits-{os.getpid()}@{socket.gethostname()}",
         concurrency=concurrency,
         pool="prefork",
         loglevel=log_level,
@@ -74,5 +100,6 @@ def _run_celery(concurrency: int | None, log_level: str, shown_broker: str) -> i
     try:
         instance.start()
     finally:
-        supervisor.stop()
+        for supervisor in supervisors:
+            supervisor.stop()
     return int(instance.exitcode or 0)

@@ -1,7 +1,8 @@
 """Put on PYTHONPATH, makes documents misbehave by their names, in whichever process reads them.
 
-``held`` waits for a file ``go`` beside it; ``slow`` takes a third of a second; ``deadly`` kills its process; ``stuck``
-cannot be interrupted; ``faulty`` raises; ``greedy`` is short of memory.
+``held`` waits for a file ``go`` beside it; ``slow`` takes a third of a second, ``brisk`` a tenth of that; ``deadly``
+kills its process; ``stuck`` cannot be interrupted; ``faulty`` raises; ``greedy`` is short of memory. Where FAULTS_READS
+names a file, each attempt to read a page adds a line to it.
 """
 
 import os
@@ -15,10 +16,15 @@ _load_page = documents.load_page
 
 def load_page(path, page, **arguments):
     name = path.name
+    if reads := os.environ.get("FAULTS_READS"):
+        with open(reads, "a") as stream:  # noqa: PTH123
+            stream.write(f"{name}\n")
     while "held" in name and not (path.parent / "go").exists():
         time.sleep(0.02)
     if "slow" in name:
         time.sleep(0.33)
+    if "brisk" in name:
+        time.sleep(0.03)
     if "deadly" in name:
         os.kill(os.getpid(), signal.SIGKILL)
     if "stuck" in name:
