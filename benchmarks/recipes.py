@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import platform
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -32,13 +31,16 @@ def main(data: Path | None, folder: Path, names: str | None) -> None:
     for name in chosen:
         run = folder / name
         arguments = [name, "--run", str(run), *(["--data", str(data)] if data else [])]
-        started = time.monotonic()
         train_command.main(arguments, standalone_mode=False)
-        wall = time.monotonic() - started
         result = evaluate.evaluate(models.load(run), test.digits)
-        card = runs.read_card(run)
+        if runs.is_reference(run):
+            card = runs.network_card(run)
+            size, epochs, seconds = card["recipe"]["parameters"], "-", 60 * card["minutes"]
+        else:
+            card = runs.read_card(run)
+            size, epochs, seconds = card["parameters"], card["epochs"], card["seconds"]
         rows.append(
-            f"| `{name}` | {card['parameters']:,} | {card.get('epochs', '-')} | {card.get('seconds', wall):.0f} "
+            f"| `{name}` | {size:,} | {epochs} | {seconds:.0f} "
             f"| {result.accuracy:.2%} | {result.interval.low:.2%} - {result.interval.high:.2%} | {result.ece:.4f} |"
         )
     click.echo(f"\n{test.name} test set, {len(test.digits):,} digits; {os.cpu_count()} cores, {platform.machine()}\n")
