@@ -54,12 +54,12 @@ def make_crops(folder: Path, count: int) -> None:
 
 
 def make_sheets(folder: Path, count: int) -> None:
-    """Write pages of three strings each, which take about 100 ms of an idle core."""
+    """Write pages of seven strings each, which take about 100 ms of an idle core."""
     folder.mkdir()
     rng = np.random.default_rng(1)
     for number in range(count):
-        page = np.full((520, 800), 244, np.uint8)
-        for row in range(3):
+        page = np.full((1120, 800), 244, np.uint8)
+        for row in range(7):
             text = "".join(map(str, rng.integers(0, 10, 5)))
             cv2.putText(page, text, (80, 120 + 150 * row), cv2.FONT_HERSHEY_SIMPLEX, 2, 30, 4)
         cv2.imwrite(str(folder / f"{number:05}.png"), page)

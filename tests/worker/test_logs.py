@@ -9,8 +9,6 @@ import pytest
 
 from worker.logs import without_secrets
 
-from .conftest import wait_until
-
 ROOT = Path(__file__).resolve().parents[2]
 
 PROGRAM = """
@@ -71,14 +69,17 @@ def test_credentials_are_masked_wherever_they_stand(text, expected):
 @pytest.mark.services
 def test_a_workers_log_names_job_and_page_and_nothing_that_was_read(digits, scans, redis_server):
     digits.environment.setenv("DIGITS_BROKER_URL", redis_server.url)
-    worker = digits.start_worker("--log-format", "json", "--log-level", "DEBUG")
     job = digits("submit", "scans").strip()
+    # Gone before anyone can have read it.
     (scans / "page-07.png").unlink()
+    worker = digits.start_worker("--log-format", "json", "--log-level", "DEBUG")
     digits("watch", job, code=1)
+    # Every line is written before the ledger hears of the page it is about.
     log = worker.log.read_text()
     records = [json.loads(line) for line in log.splitlines()]
-    assert any("is ready" in record["message"] for record in records)
+    messages = [record["message"] for record in records]
+    assert any("is ready" in message for message in messages)
     taken = {record["page"] for record in records if record.get("job") == job and "took" in record["message"]}
     assert len(taken) == 12
-    wait_until(lambda: "page failed: missing" in worker.log.read_text(), "the failure is logged")
+    assert [message for message in messages if "page failed" in message] == ["page failed: missing"]
     assert not any(word in log for word in ("page-07", "scans", "4070"))

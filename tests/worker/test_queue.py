@@ -217,6 +217,25 @@ def test_sigterm_finishes_the_pages_at_hand(digits, held_scans, queue):
     assert 3 < counts["done"] < 12
 
 
+def test_a_worker_that_celery_gives_up_starts_again_in_its_place(digits, held_scans, queue, tmp_path):
+    (give_up := tmp_path / "give-up").touch()
+    digits.with_faults()
+    digits.environment.setenv("FAULTS_GIVE_UP", str(give_up))
+    worker = digits.start_worker()
+    job = submit(digits, "scans")
+    digits.wait_for_done(3)
+    queue.kill()
+    wait_until(lambda: not give_up.exists(), "the worker has lost its broker")
+    let_go(held_scans)
+    time.sleep(1.5)
+    queue.start()
+    wait_until(lambda: all_finished(digits, job), "the job is finished")
+    assert worker.poll() is None
+    assert worker.log.read_text().count("is ready") == 2
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(60) == 0
+
+
 @pytest.mark.postgres
 def test_a_postgresql_ledger_gives_the_same_results(digits, scans, queue, postgres_url):
     expected = digits("run", "scans", "--format", "jsonl", code=1)

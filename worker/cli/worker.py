@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import sys
+import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final, NoReturn
 
 import click
 
+from extractor.errors import UnavailableError
 from worker.cli.messages import say
 from worker.cli.options import log_format_option
 from worker.ledger import Ledger
 from worker.logs import set_up_logging
 from worker.pages import limit_threads, network_sha256
-from worker.settings import LogFormat, load_settings, masked
+from worker.settings import LogFormat, Settings, load_settings, masked
+
+_PAUSE: Final = 1.0
+"""Seconds between attempts to start again."""
 
 
 @click.command("worker")
@@ -69,21 +75,48 @@ def worker_command(
 
             stack.enter_context(metrics_folder(settings))
             modules.append("worker.exporter")
-        code = _run_celery(concurrency, log_level, masked(settings.broker_url), modules)
+        code, gave_up = _run_celery(concurrency, log_level, masked(settings.broker_url), modules)
+    if gave_up:
+        _start_again(settings)
     sys.exit(code)
 
 
-def _run_celery(concurrency: int | None, log_level: str, shown_broker: str, modules: Sequence[str]) -> int:
+def _start_again(settings: Settings) -> NoReturn:
+    """Become a new worker, once the broker answers, in place of one that Celery gave up: same number, same parent.
+
+    It happens where a connection breaks at an awkward moment: Kombu's Redis transport may then ask a connection that it
+    has already closed for its address, which Celery takes for an error of its own ("Unrecoverable error").
+    """
+    # Who wants this process to end meanwhile shall not be heard by a handler of the worker that is no more.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+    from worker.broker import Broker
+
+    say("the worker broke down; it starts again")
+    reachable = False
+    while not reachable:
+        time.sleep(_PAUSE)
+        with contextlib.suppress(UnavailableError), Broker(settings), Ledger(settings.ledger_url):
+            reachable = True
+    os.execv(sys.executable, [sys.executable, "-m", "worker.cli", *sys.argv[1:]])
+
+
+def _run_celery(concurrency: int | None, log_level: str, shown_broker: str, modules: Sequence[str]) -> tuple[int, bool]:
+    """Run Celery's worker; return its exit code, and whether it gave up although nobody had asked it to stop."""
     from celery import signals
+    from celery.worker import state
 
     import worker.tasks  # noqa: F401 - registers the task
     from worker.celery_app import app
     from worker.reconciler import Supervisor
 
     supervisors = [Supervisor(module) for module in modules]
+    was_ready = False
 
     @signals.worker_ready.connect(weak=False)  # type: ignore[untyped-decorator, unused-ignore]
     def _start(**_arguments: Any) -> None:
+        nonlocal was_ready
+        was_ready = True
         for supervisor in supervisors:
             supervisor.start()
         say(f"worker {os.getpid()} is ready at {shown_broker}")
@@ -102,4 +135,7 @@ def _run_celery(concurrency: int | None, log_level: str, shown_broker: str, modu
     finally:
         for supervisor in supervisors:
             supervisor.stop()
-    return int(instance.exitcode or 0)
+    code = int(instance.exitcode or 0)
+    # Celery puts an exit code here, which may be 0.
+    asked = any(flag is not None and flag is not False for flag in (state.should_stop, state.should_terminate))
+    return code, was_ready and code != 0 and not asked

@@ -2,7 +2,8 @@
 
 ``held`` waits for a file ``go`` beside it; ``slow`` takes a third of a second, ``brisk`` a tenth of that; ``deadly``
 kills its process; ``stuck`` cannot be interrupted; ``faulty`` raises; ``greedy`` is short of memory. Where FAULTS_READS
-names a file, each attempt to read a page adds a line to it.
+names a file, each attempt to read a page adds a line to it. Where FAULTS_GIVE_UP names a file that exists, the next
+worker that loses its broker removes it and fails as Kombu does at times.
 """
 
 import os
@@ -38,3 +39,16 @@ def load_page(path, page, **arguments):
 
 
 documents.load_page = load_page
+
+if give_up := os.environ.get("FAULTS_GIVE_UP"):
+    from celery.worker.consumer.consumer import Consumer
+
+    _on_connection_error = Consumer.on_connection_error_after_connected
+
+    def on_connection_error_after_connected(self, error):
+        if os.path.exists(give_up):  # noqa: PTH110
+            os.unlink(give_up)  # noqa: PTH108
+            raise AttributeError("'NoneType' object has no attribute 'hostname'")
+        _on_connection_error(self, error)
+
+    Consumer.on_connection_error_after_connected = on_connection_error_after_connected
