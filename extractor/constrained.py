@@ -24,6 +24,8 @@ THRESHOLDS = (4.0, 12.0, math.inf)
 """How far below the best way of any digits allowed strings are looked for, one after the other."""
 MOST_BEGINNINGS = 500
 """Of more beginnings, those of the best bounds are kept; then the strings found may not be the best."""
+SURELY = -0.001
+"""Where the line network is as sure as this of a blank, no digit begins or goes on."""
 
 NEVER = -math.inf
 
@@ -158,20 +160,30 @@ def allowed_in_steps(steps: NDArray[np.float32], acceptor: Acceptor, width: int)
     following: dict[str, dict[int, States]] = {}
     for row in steps.tolist():
         blank = row[BLANK]
-        grown: dict[str, tuple[float, float]] = {}
-        for prefix, (ends_blank, ends_digit) in beams.items():
-            total = _add(ends_blank, ends_digit)
-            last = prefix[-1:]
-            known = grown.get(prefix, (NEVER, NEVER))
-            stay = ends_digit + row[int(last)] if last else NEVER
-            grown[prefix] = (_add(known[0], total + blank), _add(known[1], stay))
+        totals = {prefix: _add(*ends) for prefix, ends in beams.items()}
+        if blank > SURELY:
+            beams = {prefix: (total + blank, NEVER) for prefix, total in totals.items()}
+            continue
+        grown = {
+            prefix: (totals[prefix] + blank, ends_digit + row[int(prefix[-1])] if prefix else NEVER)
+            for prefix, (_, ends_digit) in beams.items()
+        }
+        # A longer prefix that is behind all of these would be dropped again.
+        floor = min(map(max, grown.values())) if len(grown) == width else NEVER
+        enough = floor - max(totals.values())
+        if max(row[:BLANK]) < enough:
+            beams = grown
+            continue
+        for prefix, (ends_blank, _) in beams.items():
             if prefix not in following:
                 following[prefix] = acceptor.after(states[prefix], len(prefix))
             for digit, after in following[prefix].items():
+                if row[digit] < enough:
+                    continue
                 longer = f"{prefix}{digit}"
                 states[longer] = after
                 known = grown.get(longer, (NEVER, NEVER))
-                begun = ends_blank if str(digit) == last else total
+                begun = ends_blank if prefix[-1:] == str(digit) else totals[prefix]
                 grown[longer] = (known[0], _add(known[1], row[digit] + begun))
         beams = dict(sorted(grown.items(), key=lambda item: -max(item[1]))[:width])
     whole = [(text, _add(*ends)) for text, ends in beams.items() if acceptor.may_end(states[text], len(text))]

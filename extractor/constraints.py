@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 
 from extractor.acceptors import Acceptor, of_codes, of_steps, union
 from extractor.check_digits import checksum, counts_from_the_end, is_finite, is_valid
+from extractor.code_search import CodeList
 from extractor.forms import MOST_DIGITS, Field
 from extractor.patterns import parse
 
@@ -57,13 +58,18 @@ class Constraint:
         has the last word.
         """
         if self.codes is not None:
-            return of_codes(code for code in self.codes if self.allows(code))
+            return of_codes(self._valid_codes)
         if self.check is None or not counts_from_the_end(self.check):
             return of_steps(*_machine(self, None), self.most)
         # What such a check digit says depends on how many digits follow: each length has an automaton of its own.
         lengths = range(self.least, self.most + 1)
         parts = [of_steps(*_machine(self, length), length) for length in lengths]
         return union([part for part in parts if part is not None])
+
+    @cached_property
+    def code_list(self) -> CodeList | None:
+        """The valid codes, prepared for a search; None without a list of codes."""
+        return None if self.codes is None else CodeList.of(self._valid_codes)
 
     def allows(self, text: str) -> bool:
         """Tell whether a number is valid."""
@@ -76,6 +82,10 @@ class Constraint:
         if self.check is not None and not is_valid(self.check, text):
             return False
         return self.codes is None or text in self._code_set
+
+    @cached_property
+    def _valid_codes(self) -> tuple[str, ...]:
+        return tuple(code for code in self.codes or () if self.allows(code))
 
     @cached_property
     def _code_set(self) -> frozenset[str]:

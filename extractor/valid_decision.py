@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractor.acceptors import Acceptor
+from extractor.code_search import best_codes
 from extractor.constrained import allowed_in_lattice, allowed_in_steps
 from extractor.constraints import Constraint
 from extractor.decision import CAP, FEATURES, Decision, DecisionSettings, Proposals, conclude, propose, rank
@@ -123,7 +124,12 @@ def _valid_strings(
 ) -> list[str]:
     """Ask both readers for valid strings."""
     count = _PROPOSED if constraint.is_exact else _UNKNOWN_CHECK
-    found = [text for text, _ in allowed_in_lattice(lattice, scores, acceptor, count)]
+    codes = constraint.code_list
+    if codes is not None:
+        best = best_codes(lattice, scores, codes, count)
+    else:
+        best = allowed_in_lattice(lattice, scores, acceptor, count)
+    found = [text for text, _ in best]
     if views:
         steps = np.asarray(np.mean(views, axis=0), np.float32) if len({len(view) for view in views}) == 1 else views[0]
         found += allowed_in_steps(steps, acceptor, _PROPOSED if constraint.is_exact else 4 * _PROPOSED)
