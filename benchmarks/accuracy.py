@@ -19,13 +19,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from corrections import load_corrections
-
 from extractor.documents import load_page
 from extractor.export import write
 from extractor.reader import Reader, ReadOptions
 from extractor.readings import PageReading
 from extractor.scoring import ERROR_LIMITS, Answer, edit_distance, read_rate, wilson
+from training.labels import load_corrections
 
 LISTED_ONLY = {"form", "postal"}
 """Kinds of picture whose labels list only the handwritten numbers."""

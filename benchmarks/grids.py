@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path)
     options = parser.parse_args()
     reader = Reader(options.model)
-    right = accepted_wrong = cells = located = 0
+    right = accepted_wrong = accepted_digits = digits = cells = located = 0
     rows = [json.loads(line) for line in (options.folder / "labels.jsonl").read_text(encoding="utf-8").splitlines()]
     started = time.perf_counter()
     for row in rows:
@@ -45,13 +45,16 @@ def main() -> None:
                     fine = field is not None and field.text == ("" if truth == "0" else truth)
                 good += fine
                 accepted_wrong += accepted and not fine
+                digits += truth not in ("0", SEVERAL)
+                accepted_digits += accepted and truth not in ("0", SEVERAL)
         right += good
         cells += 81
         print(f"  {row['file'][-40:]}: {len(found)} cells, {good} right")
     seconds = time.perf_counter() - started
     print(
         f"{options.folder.name}: {located} of {len(rows)} grids located, {right} of {cells} cells right, "
-        f"{right / cells:.2%}, wrongly accepted {accepted_wrong / cells:.2%}, {1000 * seconds / len(rows):.0f} ms each"
+        f"{right / cells:.2%}, wrongly accepted {accepted_wrong / cells:.2%}, accepted {accepted_digits} of {digits} "
+        f"digits, {1000 * seconds / len(rows):.0f} ms each"
     )
 
 

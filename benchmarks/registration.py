@@ -5,7 +5,9 @@ turns, in perspective, at half to twice their size, blurred, shadowed, stored as
 off. Foreign pages are other designs with marks of the same kinds, blank sheets, texts and pictures; each is tried on
 one template of every kind. Times are of one thread, of the processor, for registration alone.
 
-    python benchmarks/registration.py [--pages 500] [--foreign 100]
+    python benchmarks/registration.py [--pages 500] [--foreign 100] [--first 0]
+
+`--first` is the number of the first page of both kinds, for a run in parts.
 """
 
 from __future__ import annotations
@@ -48,14 +50,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=500)
     parser.add_argument("--foreign", type=int, default=100)
+    parser.add_argument("--first", type=int, default=0)
     options = parser.parse_args()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
         own = {(kind, seed): _form(kind, seed, Path(folder)) for kind in forms.KINDS for seed in SEEDS}
-        results = [_own_page(index, own) for index in range(options.pages)]
-        _show("form", results, lambda result: result.kind)
-        _show("device", results, lambda result: result.device)
-        _foreign(options.foreign, [own[kind, SEEDS[0]][2] for kind in forms.KINDS])
+        results = [_own_page(options.first + index, own) for index in range(options.pages)]
+        if results:
+            _show("form", results, lambda result: result.kind)
+            _show("device", results, lambda result: result.device)
+        _foreign(options.first, options.foreign, [own[kind, SEEDS[0]][2] for kind in forms.KINDS])
 
 
 def _form(kind: forms.Kind, seed: int, folder: Path) -> tuple[forms.Design, forms.Sheet, Template]:
@@ -122,9 +126,9 @@ def _show(title: str, results: list[Result], key) -> None:  # type: ignore[no-un
             )
 
 
-def _foreign(count: int, templates: list[Template]) -> None:
+def _foreign(first: int, count: int, templates: list[Template]) -> None:
     accepted, highest, times = 0, 0.0, []
-    for index in range(count):
+    for index in range(first, first + count):
         rng = np.random.default_rng((index, 23))
         shot = forms.capture(forms.foreign(index, rng), rng)
         scan = scan_of(shot.picture)

@@ -16,9 +16,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from corrections import load_corrections
-
 from extractor.scoring import Score, Share, score
+from training.labels import load_corrections
 from worker.comparison import Pages, String, compare, load
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from extractor.grid import Grid, Points
+from extractor.marks import Mark, is_note, mark_of
 from extractor.preprocess import CleanPage, Ink, Mask, binarize
 from extractor.regions import Region
 from extractor.ruling import line_ink
@@ -50,8 +53,28 @@ def cell_regions(page: CleanPage, grid: Grid) -> tuple[Region, ...]:
             shared = (owner[1] == -1)[window]
             mine |= shared & (owners[top:bottom, left:right] == number)
             box = (left + x0, top + y0, right - left, bottom - top)
-            regions.append(Region(f"r{row + 1}c{column + 1}", box, mine & ink[top:bottom, left:right], "cell"))
-    return tuple(regions)
+            mine &= ink[top:bottom, left:right]
+            mark = _mark(mine, quad - (left, top))
+            regions.append(Region(f"r{row + 1}c{column + 1}", box, mine, "cell", mark))
+    return tuple(_beside_larger(regions))
+
+
+def _beside_larger(regions: list[Region]) -> list[Region]:
+    """Take small digits for notes only beside larger ones: who writes small and in corners throughout means them."""
+    filled = [region.mark for region in regions if region.mask is not None and region.mask.any()]
+    if filled.count("note") < 0.5 * len(filled):
+        return regions
+    return [replace(region, mark="") if region.mark == "note" else region for region in regions]
+
+
+def _mark(mask: Mask, quad: Points) -> Mark:
+    """Tell what a cell holds in place of a digit; its corners are (2, 2, 2) in pixels of the mask."""
+    sides = np.diff(quad, axis=1)[:, 0], np.diff(quad, axis=0)[0]
+    width, height = (float(np.hypot(side[:, 0], side[:, 1]).mean()) for side in sides)
+    mark = mark_of(mask, (width, height))
+    if mark or not is_note(mask, quad[[0, 0, 1, 1], [0, 1, 1, 0]]):
+        return mark
+    return "note"
 
 
 def _bounds(points: Points, shape: tuple[int, ...], margin: float) -> tuple[int, int, int, int]:

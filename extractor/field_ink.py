@@ -73,6 +73,9 @@ def field_ink(patch: Patch, cells: int | None, page_level: float) -> FieldInk:
     if dividers:
         _erase_teeth(mask, dividers, (top, bottom), reach, lines)
     kept = _own(mask & ~lines, patch.box, reach)
+    # The lines may have been the only full ink of the patch.
+    if kept.any() and np.percentile(darkness[kept], 75) < _FAINTEST * page_level:
+        return FieldInk(np.zeros_like(darkness), np.zeros_like(mask), dividers)
     near = cv2.dilate(kept.astype(np.uint8), np.ones((3, 3), np.uint8))
     return FieldInk((coverage(darkness, level) * near).astype(np.uint8), kept, dividers)
 

@@ -23,14 +23,15 @@ from extractor.field_ink import field_ink, ink_level
 from extractor.forms import Field, Template
 from extractor.grid import Grid
 from extractor.lines import LineImage, line_image
-from extractor.marks import Mark, mark_of
+from extractor.marks import SMALL, Mark, mark_of
 from extractor.patches import Patch, cut
 from extractor.preprocess import CleanPage, Ink, Mask, clean
-from extractor.readings import DigitReading, FieldReading, Status
+from extractor.readings import DigitReading, FieldReading, Separator, Status
 from extractor.registration import LEAST_QUALITY, Registration, register
 from extractor.registration_scan import scan_of
 from extractor.rules import broken_rule, parse_rule
 from extractor.segmentation import Lattice, segment
+from extractor.separators import find_separators
 from extractor.valid_decision import decide_valid
 
 _LEAST_INSIDE = 0.85
@@ -188,10 +189,8 @@ def _grid_strips(item: Field, patch: Patch) -> Iterator[FormStrip]:
             yield replace(strip, is_cut_off=True)
             continue
         assert region.mask is not None
-        mark = mark_of(region.mask, cell)
-        if mark == "several_digits" and item.lengths[1] > 1:
-            mark = ""
-        if mark or not region.mask.any():
+        mark = "" if region.mark in SMALL and item.lengths[1] > 1 else region.mark
+        if mark not in ("", "note") or not region.mask.any():
             yield replace(strip, mark=mark)
             continue
         x, y, w, h = region.box
@@ -201,7 +200,7 @@ def _grid_strips(item: Field, patch: Patch) -> Iterator[FormStrip]:
         if line is None:
             yield strip
             continue
-        yield replace(strip, corner=(corner[0] + x, corner[1] + y), line=line, lattice=segment(line))
+        yield replace(strip, corner=(corner[0] + x, corner[1] + y), line=line, lattice=segment(line), mark=mark)
 
 
 def _framed(ink: Ink, mask: Mask) -> tuple[LineImage | None, tuple[float, float]]:
@@ -270,7 +269,8 @@ def read_strip(
         reason = "" if is_valid and found.rival is None else "constraint"
     if not decision.path.text:
         return _blank(strip, box, decision.confidence, "")
-    status: Status = "accepted" if is_valid and decision.confidence >= accept else "review"
+    reason = reason or strip.mark
+    status: Status = "accepted" if is_valid and not strip.mark and decision.confidence >= accept else "review"
     return FieldReading(
         name=strip.name,
         text=decision.path.text,
@@ -279,6 +279,10 @@ def read_strip(
         box=box,
         digits=tuple(_digits(strip, decision)),
         alternatives=tuple((text, round(share, 4)) for text, share in decision.alternatives),
+        separators=tuple(
+            Separator(mark.position, mark.kind, strip.on_scan(*mark.box))
+            for mark in find_separators(strip.lattice, decision.path)
+        ),
         reason=reason if status == "review" else "",
     )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
 from extractor.cells import cell_regions
 from extractor.grid import find_grid
+from extractor.marks import SMALL
 from extractor.preprocess import CleanPage
 from extractor.regions import Region as Region
 from extractor.ruling import remove_ruling
@@ -35,7 +37,7 @@ def find_regions(page: CleanPage, layout: Layout) -> tuple[Region, ...]:
         return (_whole(page),)
     if layout == "grid":
         grid = find_grid(page)
-        return () if grid is None else cell_regions(page, grid)
+        return () if grid is None else _told(cell_regions(page, grid))
     if layout == "page":
         return _strings(page)
     return _decide(page)
@@ -47,10 +49,19 @@ def _decide(page: CleanPage) -> tuple[Region, ...]:
     if grid is not None and grid.area > _GRID_SHARE * page.mask.size and grid.rows * grid.columns >= _GRID_CELLS:
         cells = cell_regions(page, grid)
         if _holds_single_marks(cells):
-            return cells
+            return _told(cells)
     strings = _strings(page)
     is_table = grid is not None and grid.rows > 1
     return (_whole(page),) if not is_table and _is_strip(page, strings) else strings
+
+
+def _told(cells: tuple[Region, ...]) -> tuple[Region, ...]:
+    """Say of cells whether they hold one digit each; where they hold numbers, several small digits are nothing odd."""
+    is_single = _holds_single_marks(cells)
+    return tuple(
+        replace(cell, is_single=is_single, mark=cell.mark if is_single or cell.mark not in SMALL else "")
+        for cell in cells
+    )
 
 
 def _holds_single_marks(cells: tuple[Region, ...]) -> bool:

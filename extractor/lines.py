@@ -140,19 +140,6 @@ def _ruling(mask: Mask, parts: _Parts) -> Mask:
     return lines & ~_crossings(mask, horizontal.astype(bool), vertical.astype(bool) | border.astype(bool), stroke)
 
 
-def drop_specks(mask: Mask) -> Mask:
-    """Remove specks that are far too small to be part of a digit.
-
-    Args:
-        mask: Ink pixels, (H, W) bool.
-
-    Returns:
-        The mask without them.
-    """
-    parts = _Parts.of(mask)
-    return parts.only(_is_writing(parts))
-
-
 def _is_writing(parts: _Parts) -> NDArray[np.bool_]:
     """Tell, for each component, what may be a part of a digit from specks; not so 0, the paper."""
     area = parts.stats[:, cv2.CC_STAT_AREA]

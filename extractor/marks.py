@@ -1,4 +1,4 @@
-"""What is in a cell and is no digit: a cross or a dash that says "unused", or several small digits."""
+"""What is in a cell and is not its digit: a cross or a dash that says "unused", several small digits, or a note."""
 
 from __future__ import annotations
 
@@ -6,10 +6,20 @@ from typing import Literal
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from extractor.preprocess import Mask, stroke_width
 
-Mark = Literal["", "crossed_out", "several_digits"]
+Mark = Literal["", "crossed_out", "several_digits", "note"]
+SMALL: tuple[Mark, ...] = ("several_digits", "note")
+"""Marks that are digits, but too small to be that of the cell."""
+
+_LOW = 0.5
+"""A note is lower than this share of its cell; few people write the digit itself so small."""
+_TUCKED = 0.11
+"""A note's middle lies at least this share of the cell beside the cell's middle, and as much above or below it."""
+_TINY = 0.3
+"""What is lower than this share of its cell is a note wherever it stands."""
 
 
 def mark_of(mask: Mask, cell: tuple[float, float]) -> Mark:
@@ -40,6 +50,25 @@ def mark_of(mask: Mask, cell: tuple[float, float]) -> Mark:
     if _is_dash(shape, cell) or _is_cross(shape, cell):
         return "crossed_out"
     return "several_digits" if _are_several(boxes[large], cell) else ""
+
+
+def is_note(mask: Mask, corners: NDArray[np.float64]) -> bool:
+    """Tell a small digit tucked into a corner of its cell, as people note what may come there.
+
+    Args:
+        mask: Ink of the cell alone, (H, W) bool.
+        corners: Of the cell, clockwise from top left, in pixels of the mask, (4, 2).
+    """
+    rows, columns = np.nonzero(mask)
+    if not len(rows):
+        return False
+    square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+    to_square = cv2.getPerspectiveTransform(corners.astype(np.float32), square)
+    points = cv2.perspectiveTransform(np.column_stack((columns, rows))[None].astype(np.float64), to_square)[0]
+    first, last = np.percentile(points, (1, 99), axis=0)  # A crumb beside the digit makes it no larger.
+    height = last[1] - first[1]
+    aside = np.abs((first + last) / 2 - 0.5).min()
+    return bool(height < _TINY or (height < _LOW and aside > _TUCKED))
 
 
 def _is_dash(shape: Mask, cell: tuple[float, float]) -> bool:

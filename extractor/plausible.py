@@ -16,16 +16,18 @@ from extractor.segmentation import Lattice
 
 WORST_STEP = -3.2
 """Mean cost of a digit of the lattice's best path beyond which a second look is not worth its time."""
-LEAST_GAIN = 3.6
+LEAST_GAIN = 2.7
 """What each digit adds, on average, to the log-probability against that of no number at all."""
-CLEAR_GAIN, CLEAR_CONFIDENCE = 4.0, 0.5
+CLEAR_GAIN, CLEAR_CONFIDENCE = 4.0, 0.7
 """A string that gains less than the first must be read with at least the second."""
 WORST_LATTICE, WORST_LINE = -2.8, -1.4
 """Mean log-probability of a digit that the crops, and the line network, must reach."""
 WORST_OF_SURER = -0.6
 """What at least one of the two must reach."""
-MOST_SKIPPED = 0.28
+MOST_SKIPPED = 0.2
 """Largest share of the ink that may belong to no digit."""
+SKIPPED_AT_FIRST = 0.56
+"""The same for the lattice's best path: the line network may yet say that more of it is."""
 LEAST = -60.0
 """Log-probabilities count no lower than this."""
 
@@ -39,7 +41,7 @@ def may_hold_number(path: Path, lattice: Lattice) -> bool:
     """
     if not path.text or path.score / len(path.text) < WORST_STEP:
         return False
-    return skipped_ink(path, lattice) <= 2 * MOST_SKIPPED
+    return skipped_ink(path, lattice) <= SKIPPED_AT_FIRST
 
 
 def is_number(

@@ -31,6 +31,9 @@ from extractor.segmentation import Lattice, crops, segment
 from extractor.separators import find_separators
 from extractor.stages import stage
 
+_NO_DIGIT = ("crossed_out", "several_digits")
+"""Marks of cells that the networks are not asked about."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
@@ -136,7 +139,10 @@ class Reader:
         with stage("layout"):
             regions = find_regions(cleaned, options.layout)
         with stage("segment"):
-            strips = [_prepare(cleaned, region) for region in regions]
+            strips = [
+                _Strip(region, region.box[:2], None, None) if region.mark in _NO_DIGIT else _prepare(cleaned, region)
+                for region in regions
+            ]
         height, width = image.shape[:2]
         anywhere = len(strips) != 1 or strips[0].region.box != (0, 0, width, height)
         with stage("classify"):
@@ -216,6 +222,8 @@ class Reader:
         accept: float,
     ) -> FieldReading | None:
         """Read one region; None when it lies loose on a page and holds no number."""
+        if strip.region.mark == "several_digits":
+            return FieldReading(strip.region.name, "", "review", 0.0, strip.region.box, reason="several_digits")
         if strip.lattice is None or not views:
             return None if loose else _blank(strip.region, 1.0)
         with stage("decode"):
@@ -277,7 +285,8 @@ def _numbered(fields: list[FieldReading]) -> Iterator[FieldReading]:
 def _blank(region: Region, confidence: float) -> FieldReading:
     """Report a region that holds no digit; ink that is more likely a digit than not goes to review instead."""
     status: Status = "blank" if confidence >= 0.5 else "review"
-    return FieldReading(region.name, "", status, round(min(confidence, 0.9999), 4), region.box)
+    reason = "crossed_out" if region.mark == "crossed_out" else ""
+    return FieldReading(region.name, "", status, round(min(confidence, 0.9999), 4), region.box, reason=reason)
 
 
 def _field(strip: _Strip, decision: Decision, accept: float) -> FieldReading:
@@ -289,10 +298,11 @@ def _field(strip: _Strip, decision: Decision, accept: float) -> FieldReading:
     ):
         box = _on_page(strip.lattice.candidates[candidate].box, strip.line, strip.corner)
         digits.append(DigitReading(character, round(confidence, 4), box))
+    reason = "several_digits" if strip.region.is_single and len(digits) > 1 else strip.region.mark
     return FieldReading(
         name=strip.region.name,
         text=decision.path.text,
-        status="accepted" if decision.confidence >= accept else "review",
+        status="accepted" if not reason and decision.confidence >= accept else "review",
         confidence=round(decision.confidence, 4),
         box=_around([digit.box for digit in digits]) if strip.region.kind == "line" else strip.region.box,
         digits=tuple(digits),
@@ -301,6 +311,7 @@ def _field(strip: _Strip, decision: Decision, accept: float) -> FieldReading:
             Separator(mark.position, mark.kind, _on_page(mark.box, strip.line, strip.corner))
             for mark in find_separators(strip.lattice, decision.path)
         ),
+        reason=reason,
     )
 
 

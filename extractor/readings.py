@@ -76,8 +76,8 @@ class FieldReading:
         digits: The digits from left to right.
         alternatives: Other readings with their probabilities, best first.
         separators: Points, commas, dashes and slashes after some digit, from left to right.
-        reason: Why a field of a template needs a look, or is blank: ``constraint``, ``rule: total = net + tax``,
-            ``cut_off``, ``several_digits``, ``crossed_out``, ``missing``; empty when there is nothing to say.
+        reason: Why a field needs a look, or is blank: ``constraint``, ``rule: total = net + tax``, ``cut_off``,
+            ``several_digits``, ``note``, ``crossed_out``, ``missing``; empty when there is nothing to say.
     """
 
     name: str

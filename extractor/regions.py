@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from extractor.marks import Mark
 from extractor.preprocess import Mask
 from extractor.readings import Box
 
@@ -18,9 +19,13 @@ class Region:
         box: x, y, width, height in page pixels.
         mask: The ink inside the box that belongs to this region, (height, width) bool; None when all of it does.
         kind: ``line`` for a digit string, ``cell`` for a cell of a grid.
+        mark: What a cell holds in place of its digit.
+        is_single: Whether the cells of its grid hold one digit each.
     """
 
     name: str
     box: Box
     mask: Mask | None
     kind: Literal["line", "cell"]
+    mark: Mark = ""
+    is_single: bool = False

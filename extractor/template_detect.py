@@ -247,6 +247,8 @@ def _open_combs(lines: FormLines, mask: Mask, taken: list[Rect], dpi: float) -> 
         under = mask[min(bottom + max(2, round(0.02 * dpi)), mask.shape[0] - 1), left : right + 1]
         if right - left < 12 * (bottom - top + 1) or under.mean() > 0.25:
             continue  # A row of letters.
+        if any(abs(box[1] - y) < near and box[0] < right and box[2] > left for box in lines.boxes):
+            continue  # Print stands close above a box: strokes of its letters are no teeth.
         teeth = [
             tooth
             for tooth in lines.down

@@ -106,9 +106,7 @@ def frame_lines(
         if rng.random() < 0.85:
             line(right, top, right, bottom)
         if rng.random() < 0.45:
-            part = rng.choice([1.0, 1.0, rng.uniform(0.15, 0.5)])
-            for column in cells:
-                line(column, bottom - part * (bottom - top), column, bottom)
+            _dividers(ink, (top, bottom), cells, thick, digit, rng)
     else:  # squared paper or ruled page
         step = rng.uniform(0.5, 1.3) * digit
         for y in np.arange(y1 % step, height, step):
@@ -120,6 +118,28 @@ def frame_lines(
     if rng.random() < 0.45:  # dropped out in the scan: only remains are left
         ink = drop_out(ink, rng, length=digit)
     return np.asarray(ink * rng.choice([1.0, 1.0, rng.uniform(0.3, 1.0)]), np.uint8)
+
+
+def _dividers(
+    ink: NDArray[np.uint8],
+    box: tuple[float, float],
+    cells: list[float],
+    thick: int,
+    digit: int,
+    rng: np.random.Generator,
+) -> None:
+    """Draw the dividers of a comb: as thin as its box or as thick bars, whole, short, or only some of them."""
+    top, bottom = box
+    if rng.random() < 0.35:
+        thick = max(2, round(digit * rng.uniform(0.08, 0.2)))
+        top += rng.uniform(0.0, 0.2) * (bottom - top)
+        bottom -= rng.uniform(0.0, 0.15) * (bottom - top)
+    part = rng.choice([1.0, 1.0, rng.uniform(0.15, 0.5)])
+    absent = rng.choice([0.0, rng.uniform(0.1, 0.6)], p=[0.7, 0.3])
+    for column in cells:
+        if rng.random() >= absent:
+            x = round(column + rng.normal(0, 0.02) * digit)
+            cv2.line(ink, (x, round(bottom - part * (bottom - top))), (x, round(bottom)), 255, thick, cv2.LINE_AA)
 
 
 def drop_out(ink: NDArray[np.uint8], rng: np.random.Generator, length: float) -> NDArray[np.uint8]:
@@ -190,7 +210,7 @@ def scan(gray: Gray, rng: np.random.Generator) -> NDArray[np.uint8]:
     picture = np.clip(gray, 0, 255).astype(np.uint8)
     if rng.random() < 0.28:
         low, high = np.percentile(picture, [1, 50])
-        picture = np.where(picture > low + (high - low) * rng.uniform(0.3, 0.65), 255, 0).astype(np.uint8)
+        picture = np.where(picture > low + (high - low) * rng.uniform(0.24, 0.68), 255, 0).astype(np.uint8)
         if rng.random() < 0.5:
             picture = cv2.GaussianBlur(picture, (3, 3), 0).astype(np.uint8)
     if rng.random() < 0.5:

@@ -4,7 +4,7 @@ Nothing of a network is trained here: the readers' weights, a logistic model (Pl
 which a string is accepted. Half of the strings choose the weight; the other half, which chose nothing, fit the
 confidence.
 
-    python -m training.calibrate NETWORK FOLDER [FOLDER ...]
+    python -m training.calibrate NETWORK FOLDER [FOLDER ...] [--corrections benchmarks/corrections.jsonl]
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from extractor.documents import load_page
 from extractor.network import CARD
 from extractor.reader import Reader
 from training.files import write_text
+from training.labels import load_corrections
 
 MAX_WRONG = 0.005
 """Largest share of wrong strings to be expected among the accepted ones."""
@@ -61,25 +62,31 @@ class Observation:
     proposals: Proposals
 
 
-def observe(reader: Reader, folders: Sequence[Path], limit: int | None = None) -> list[Observation]:
+def observe(
+    reader: Reader, folders: Sequence[Path], limit: int | None = None, corrections: Path | None = None
+) -> list[Observation]:
     """Let both readers look at all labelled strings.
 
     Args:
         reader: With the network to be calibrated.
         folders: Each with ``labels.jsonl``; pictures of one line are used.
         limit: Pictures of each folder at most, drawn at random.
+        corrections: Labels that are wrong, see `training.labels.load_corrections`: where the readers are sure, a few of
+            them decide how sure they may be.
     """
     seen: list[Observation] = []
     for folder in folders:
+        corrected = {} if corrections is None else load_corrections(corrections, folder.name)
         rows = [json.loads(line) for line in (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines()]
         rows = [row for row in rows if len(row["lines"]) == 1]
         order = np.random.default_rng(0).permutation(len(rows))[:limit]
         for index in order:
             row = rows[index]
+            (text,) = corrected.get(row["file"], row["lines"])
             evidence = reader.evidence(load_page(folder / row["file"], 1))
             if evidence is not None:
                 found = propose(evidence.lattice, evidence.scores, list(evidence.views))
-                seen.append(Observation(folder.name, row["lines"][0], found))
+                seen.append(Observation(folder.name, text, found))
     return seen
 
 
@@ -201,18 +208,21 @@ def accept_table(confidence: NDArray[np.float64]) -> Table:
     )
 
 
-def calibrate(network: Path, folders: Sequence[Path], limit: int | None = None) -> DecisionSettings:
+def calibrate(
+    network: Path, folders: Sequence[Path], limit: int | None = None, corrections: Path | None = None
+) -> DecisionSettings:
     """Fit and write the decision settings on a network's card.
 
     Args:
         network: Folder of the network.
         folders: Labelled pictures of strings that the network did not learn from.
         limit: Pictures of each folder at most.
+        corrections: Labels that are wrong.
 
     Returns:
         What was fitted.
     """
-    observations = observe(Reader(network), folders, limit)
+    observations = observe(Reader(network), folders, limit, corrections)
     halves = observations[::2], observations[1::2]
     settings = fit_confidence(halves[1], choose_weights(halves[0], DecisionSettings()))
     path = network / CARD
@@ -229,8 +239,9 @@ def main() -> None:
     parser.add_argument("network", type=Path)
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--corrections", type=Path)
     options = parser.parse_args()
-    settings = calibrate(options.network, options.folders, options.limit)
+    settings = calibrate(options.network, options.folders, options.limit, options.corrections)
     named = dict(zip(FEATURES, (round(value, 3) for value in settings.weights), strict=True))
     print(f"{settings}\n{named}", file=sys.stderr)
 

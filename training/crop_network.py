@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractor.normalize import to_mnist
+from extractor.segmentation import GEOMETRY
 from training.backend import half_precision, tensorflow
 from training.crop_augmentation import distort
+from training.epochs import run_epochs
 from training.examples import load_shard
-from training.glyphs import GlyphBank, smooth_glyph
+from training.glyphs import CANVAS, GlyphBank, smooth_glyph, tight
+from training.handwriting import digit_image, draw_hand
 from training.hypotheses import NOT_ONE_DIGIT, Hypotheses
 from training.models import lone_geometry
 from training.reference_recipe import CropSettings
 
 CLASSES = 12
+MARKS = "????((()++**&&%%##;::==.-"
+"""Marks that are no digits, by how often they are drawn; what is a one by itself is left out."""
+DRAWN_MARKS = 4000
+FAR = 2.0
+"""A gap in digit heights from which on the geometry does not tell how large it is."""
 
 
 def build(settings: CropSettings) -> Any:
@@ -56,7 +64,7 @@ def build(settings: CropSettings) -> Any:
 
 
 def lone_examples(bank: GlyphBank, settings: CropSettings) -> Hypotheses:
-    """Make examples of digits and letters that stand alone.
+    """Make examples of digits, letters and marks that stand alone.
 
     Args:
         bank: Isolated digits and letters.
@@ -81,6 +89,11 @@ def lone_examples(bank: GlyphBank, settings: CropSettings) -> Hypotheses:
         if glyph is not None:
             pictures.append(to_mnist(glyph))
             labels.append(NOT_ONE_DIGIT)
+    for mark in rng.choice(list(MARKS), DRAWN_MARKS):
+        drawn = tight(digit_image(str(mark), draw_hand(rng), rng, height=CANVAS), 100)
+        if drawn is not None:
+            pictures.append(to_mnist(drawn))
+            labels.append(NOT_ONE_DIGIT)
     crops = np.stack(pictures)
     return Hypotheses(crops, np.zeros_like(crops), lone_geometry(crops), np.array(labels, np.int8))
 
@@ -100,25 +113,9 @@ def load_examples(shards: list[Path], lone: Hypotheses) -> Hypotheses:
     return Hypotheses(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """Learning rate by step: a short linear rise, then half a cosine (Loshchilov and Hutter, 2017)."""
-
-    peak: float
-    steps: int
-    rise: int = 300
-
-    def at(self, step: int) -> float:
-        """Return the learning rate of a step."""
-        if step < self.rise:
-            return self.peak * (step + 1) / self.rise
-        share = (step - self.rise) / max(1, self.steps - self.rise)
-        return self.peak * (0.5 + 0.5 * float(np.cos(np.pi * min(share, 1.0)))) + 1e-6
-
-
 def batches(
     examples: Hypotheses, lone: int, settings: CropSettings, epoch: int
-) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int64]]]:
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]]:
     """Yield the shuffled batches of one epoch: planes (B, 28, 28, 2), geometry (B, 8), labels (B,).
 
     Every epoch sees all lone glyphs, which come first in `examples`, and a fresh draw of the candidates.
@@ -130,11 +127,35 @@ def batches(
     for start in range(0, len(order) - size + 1, size):
         pick = np.sort(order[start : start + size])
         planes = np.stack([examples.digits[pick], examples.context[pick]], axis=-1)
-        geometry = examples.geometry[pick].copy()
+        geometry = jitter(examples.geometry[pick], settings.geometry_jitter, rng)
         forget = rng.random(size) < settings.forget_context
         planes[forget, :, :, 1] = 0
         geometry[forget] = lone_geometry(planes[forget, :, :, 0])
-        yield distort(planes, settings, rng), geometry, examples.labels[pick].astype(np.int64)
+        yield distort(planes, settings, rng).astype(np.float32), geometry, examples.labels[pick].astype(np.int64)
+
+
+def jitter(geometry: NDArray[np.float32], strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Vary the geometry of candidates: heights and base lines are estimates, and people keep to neither.
+
+    Args:
+        geometry: (N, 8) as in `extractor.segmentation.GEOMETRY`, in digit heights.
+        strength: Standard deviation of the digit height, logarithmic, and of the base line; half of the candidates
+            stay as they are.
+        rng: Source of randomness.
+
+    Returns:
+        (N, 8) float32.
+    """
+    varied = geometry.copy()
+    some = np.flatnonzero(rng.random(len(geometry)) < 0.5)
+    unit = np.exp(rng.normal(0, strength, (len(some), 1))).astype(np.float32)
+    lengths = np.array([column for column, name in enumerate(GEOMETRY) if name != "ink_share"])
+    changed = geometry[some][:, lengths]
+    # A gap of two digit heights or more says only that nothing is near.
+    varied[np.ix_(some, lengths)] = np.where(changed < FAR, changed * unit, changed)
+    for name in ("top", "bottom"):
+        varied[some, GEOMETRY.index(name)] += rng.normal(0, strength, len(some)).astype(np.float32)
+    return np.asarray(np.clip(varied, -2.0, 3.0))
 
 
 def fit(
@@ -163,48 +184,30 @@ def fit(
         The trained Keras network, its weights averaged over the last steps.
     """
     tf = tensorflow()
-    keras = tf.keras
-    keras.utils.set_random_seed(settings.seed)
+    tf.keras.utils.set_random_seed(settings.seed)
     with half_precision(settings.half_precision):
         model = build(settings)
     if start is not None:
         model.load_weights(start)
     steps = (lone + min(settings.candidates_per_epoch, len(examples.labels) - lone)) // settings.batch_size
-    schedule = Schedule(settings.learning_rate, steps * settings.epochs)
-    optimizer = keras.optimizers.AdamW(
-        settings.learning_rate, weight_decay=settings.weight_decay, use_ema=True, ema_momentum=0.998
-    )
-    optimizer.build(model.trainable_variables)
-    checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, epoch=tf.Variable(0, dtype=tf.int64))
-    manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=1)
-    if manager.latest_checkpoint:
-        checkpoint.restore(manager.latest_checkpoint)
 
-    def step(planes: Any, geometry: Any, labels: Any) -> Any:
-        inputs = [planes[..., 0], planes[..., 1], geometry]
-        with tf.GradientTape() as tape:
-            logits = model(inputs, training=True)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-        optimizer.apply_gradients(
-            zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables, strict=True)
-        )
-        return loss
+    def loss_of(planes: Any, geometry: Any, labels: Any) -> Any:
+        logits = model([planes[..., 0], planes[..., 1], geometry], training=True)
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
 
-    graph = tf.function(step, reduce_retracing=True)
-    for epoch in range(int(checkpoint.epoch), settings.epochs):
-        total = 0.0
-        for number, (planes, geometry, labels) in enumerate(batches(examples, lone, settings, epoch)):
-            optimizer.learning_rate.assign(schedule.at(epoch * steps + number))
-            total += float(graph(planes.astype(np.float32), geometry, labels))
-        checkpoint.epoch.assign(epoch + 1)
-        if epoch + 1 == settings.epochs:
-            optimizer.finalize_variable_values(model.trainable_variables)
-        manager.save()
-        right = accuracy(model, validation)
+    def told(epoch: int, loss: float) -> None:
         log(
-            f"crops: epoch {done + epoch + 1} of {done + settings.epochs}, loss {total / steps:.4f}, "
-            f"{right:.4%} of validation digits right"
+            f"crops: epoch {done + epoch} of {done + settings.epochs}, loss {loss:.4f}, "
+            f"{accuracy(model, validation):.4%} of validation digits right"
         )
+
+    kinds = (
+        tf.TensorSpec((None, 28, 28, 2), tf.float32),
+        tf.TensorSpec((None, examples.geometry.shape[1]), tf.float32),
+        tf.TensorSpec((None,), tf.int64),
+    )
+    epoch_of = partial(batches, examples, lone, settings)
+    run_epochs(model, loss_of, kinds, epoch_of, steps, settings, folder, told)
     whole = build(settings)
     whole.set_weights(model.get_weights())
     return whole

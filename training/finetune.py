@@ -35,7 +35,7 @@ from training.rehearsal import Rehearsal, make_rehearsal
 from training.stage_progress import Watcher
 from training.strings import StringExamples, examples_of, observe_all, read_all
 
-PRECISION: Precision = "float16"
+PRECISION: Precision = "dynamic"
 """Of the weights in the files, as in the reference network's."""
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from extractor.line_input import HEIGHT, STRIDE
 from training.backend import tensorflow
 from training.crop_augmentation import distort
-from training.crop_network import Schedule
+from training.epochs import Batch, Schedule, averaging_optimizer, step_of
 from training.finetune_settings import Affine, Stage
 from training.hypotheses import Hypotheses
 from training.line_augmentation import vary
@@ -19,9 +19,6 @@ from training.line_network import BLANK, Lines, least_steps
 
 RISE = 30
 """Steps over which the learning rate rises."""
-CLIP = 5.0
-"""Longest gradient, over all weights."""
-Batch = tuple[Any, ...]
 Told = Callable[[int, int, float], None]
 """Called after each step: the step from 1, all steps, the loss."""
 
@@ -145,33 +142,17 @@ def _groups(lines: Lines, size: int, rng: np.random.Generator) -> Iterator[tuple
 def _fit(
     model: Any, loss_of: Any, kinds: tuple[Any, ...], batches: Iterator[Batch], stage: Stage, steps: int, told: Told
 ) -> None:
-    tf = tensorflow()
-    keras = tf.keras
+    keras = tensorflow().keras
     # The statistics of the normalisation stay those of the base network: those of a few pictures would be worse.
     frozen = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable]
     for layer in frozen:
         layer.trainable = False
     schedule = Schedule(stage.learning_rate, steps, RISE)
-    optimizer = keras.optimizers.AdamW(
-        stage.learning_rate,
-        weight_decay=stage.weight_decay,
-        use_ema=True,
-        ema_momentum=stage.ema,
-        global_clipnorm=CLIP,
-    )
-    optimizer.build(model.trainable_variables)
-
-    def step(*batch: Any) -> Any:
-        with tf.GradientTape() as tape:
-            loss = loss_of(*batch)
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-        return loss
-
-    graph = tf.function(step, input_signature=kinds)
+    optimizer = averaging_optimizer(model, stage.learning_rate, stage.weight_decay, stage.ema)
+    step = step_of(model, optimizer, loss_of, kinds)
     for number in range(steps):
         optimizer.learning_rate.assign(schedule.at(number))
-        told(number + 1, steps, float(graph(*next(batches))))
+        told(number + 1, steps, float(step(*next(batches))))
     optimizer.finalize_variable_values(model.trainable_variables)
     for layer in frozen:
         layer.trainable = True

@@ -45,11 +45,11 @@ class Stage(_Table):
 class Affine(_Table):
     """Distortion of crops, see `training.crop_augmentation.Limits`."""
 
-    rotation: float = 10.0
-    scale: float = 0.12
-    shear: float = 0.2
-    shift: float = 1.2
-    bend: float = 0.7
+    rotation: float = 6.0
+    scale: float = 0.08
+    shear: float = 0.1
+    shift: float = 0.8
+    bend: float = 0.45
 
 
 class FinetuneSettings(_Table):
@@ -75,10 +75,10 @@ class FinetuneSettings(_Table):
     crops: Stage = Stage(
         passes=6,
         min_steps=300,
-        max_steps=600,
+        max_steps=400,
         batch_size=256,
-        own_share=0.5,
-        learning_rate=0.0005,
+        own_share=0.4,
+        learning_rate=0.0003,
         weight_decay=0.0005,
         ema=0.99,
     )

@@ -167,3 +167,17 @@ def _parse(line: str, place: str) -> _Row:
         else:
             reason = first["msg"].removeprefix("Value error, ")
         raise LabelError(f"{place}: {f'{where}: ' if where else ''}{reason}") from error
+
+
+def load_corrections(path: Path, name: str) -> dict[str, list[str]]:
+    """Read the corrections of one set.
+
+    Args:
+        path: JSON Lines of ``{"set", "file", "given": [strings], "corrected": [strings], "reason"}``.
+        name: Of the set.
+
+    Returns:
+        File -> what is written on it.
+    """
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return {row["file"]: row["corrected"] for row in rows if row["set"] == name}

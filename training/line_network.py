@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from extractor.line_input import HEIGHT, STRIDE
 from training.backend import half_precision, tensorflow
-from training.crop_network import Schedule
+from training.epochs import run_epochs
 from training.examples import load_shard
 from training.line_augmentation import vary
 from training.reference_recipe import LineSettings
@@ -151,62 +152,31 @@ def fit(
         The trained Keras network, its weights averaged over the last steps.
     """
     tf = tensorflow()
-    keras = tf.keras
-    keras.utils.set_random_seed(settings.seed)
+    tf.keras.utils.set_random_seed(settings.seed)
     with half_precision(settings.half_precision):
         model = build(settings)
     if start is not None:
         model.load_weights(start)
     steps = -(-len(lines.pictures) // settings.batch_size)
-    schedule = Schedule(settings.learning_rate, steps * settings.epochs)
-    optimizer = keras.optimizers.AdamW(
-        settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        use_ema=True,
-        ema_momentum=0.998,
-        global_clipnorm=5.0,
-    )
-    optimizer.build(model.trainable_variables)
-    checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, epoch=tf.Variable(0, dtype=tf.int64))
-    manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=1)
-    if manager.latest_checkpoint:
-        checkpoint.restore(manager.latest_checkpoint)
 
-    def step(pictures: Any, texts: Any, lengths: Any, widths: Any) -> Any:
-        with tf.GradientTape() as tape:
-            logits = model(pictures, training=True)
-            losses = tf.nn.ctc_loss(
-                texts, tf.cast(logits, tf.float32), lengths, widths, logits_time_major=False, blank_index=BLANK
-            )
-            loss = tf.reduce_mean(losses)
-        optimizer.apply_gradients(
-            zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables, strict=True)
-        )
-        return loss
+    def loss_of(pictures: Any, texts: Any, lengths: Any, widths: Any) -> Any:
+        logits = tf.cast(model(pictures, training=True), tf.float32)
+        losses = tf.nn.ctc_loss(texts, logits, lengths, widths, logits_time_major=False, blank_index=BLANK)
+        return tf.reduce_mean(losses)
 
-    graph = tf.function(
-        step,
-        input_signature=[
-            tf.TensorSpec((None, HEIGHT, None), tf.float32),
-            tf.TensorSpec((None, None), tf.int32),
-            tf.TensorSpec((None,), tf.int32),
-            tf.TensorSpec((None,), tf.int32),
-        ],
-    )
-    for epoch in range(int(checkpoint.epoch), settings.epochs):
-        total = 0.0
-        for number, (pictures, texts, lengths, widths) in enumerate(batches(lines, settings, epoch)):
-            optimizer.learning_rate.assign(schedule.at(epoch * steps + number))
-            total += float(graph(pictures, texts, lengths, widths))
-        checkpoint.epoch.assign(epoch + 1)
-        if epoch + 1 == settings.epochs:
-            optimizer.finalize_variable_values(model.trainable_variables)
-        manager.save()
-        right = exact(model, validation)
+    def told(epoch: int, loss: float) -> None:
         log(
-            f"line: epoch {done + epoch + 1} of {done + settings.epochs}, loss {total / steps:.4f}, "
-            f"{right:.2%} of validation lines right"
+            f"line: epoch {done + epoch} of {done + settings.epochs}, loss {loss:.4f}, "
+            f"{exact(model, validation):.2%} of validation lines right"
         )
+
+    kinds = (
+        tf.TensorSpec((None, HEIGHT, None), tf.float32),
+        tf.TensorSpec((None, None), tf.int32),
+        tf.TensorSpec((None,), tf.int32),
+        tf.TensorSpec((None,), tf.int32),
+    )
+    run_epochs(model, loss_of, kinds, partial(batches, lines, settings), steps, settings, folder, told)
     whole = build(settings)
     whole.set_weights(model.get_weights())
     return whole

@@ -33,8 +33,8 @@ from training.reference_recipe import CropSettings, LineSettings, ReferenceRecip
 
 MNIST_TRAIN = 55_000
 """MNIST's training pictures that the network learns from; the other 5,000 of the 60,000 validate."""
-PRECISION: Precision = "float16"
-"""Of the shipped files: half the size of float32."""
+PRECISION: Precision = "dynamic"
+"""Of the shipped files: int8 weights, a quarter of the size of float32 and up to twice as fast."""
 ATTRIBUTION = (
     "MNIST (LeCun, Cortes, Burges), CC BY-SA 3.0, the 60,000 training digits",
     "BHMSDS, Basic Handwritten Math Symbols Dataset (wblachowski), MIT",

@@ -71,6 +71,7 @@ class CropSettings(_Table):
         bend: Augmentation, standard deviation of a smooth displacement, pixels.
         half_precision: Compute in bfloat16 on float32 weights.
         forget_context: Share of examples whose surroundings are left out.
+        geometry_jitter: Standard deviation of the digit height, logarithmic, and of the base line, in digit heights.
         seed: Of first weights, order and augmentation.
         settle: What follows, if anything.
     """
@@ -91,6 +92,7 @@ class CropSettings(_Table):
     bend: Annotated[float, Field(ge=0, le=3)] = 0.0
     half_precision: bool = False
     forget_context: Share
+    geometry_jitter: Share = 0.0
     seed: Seed
     settle: Settle | None = None
 

@@ -44,16 +44,16 @@ def write_surroundings(
         if rng.random() < 0.4:
             lower = middle + rng.uniform(0.12, 0.3) * height
             cv2.line(canvas, (round(x), round(lower)), (round(end), round(lower)), 255, thick, cv2.LINE_AA)
-    elif kind < 0.14:
+    elif kind < 0.11:  # a slash; rare, since to a reader it is a 1
         cv2.line(
             canvas,
-            (round(x + 0.4 * height), round(base - 1.1 * height)),
+            (round(x + 0.7 * height), round(base - 1.1 * height)),
             (round(x), round(base)),
             255,
             thick,
             cv2.LINE_AA,
         )
-    elif kind < 0.20:
+    elif kind < 0.18:
         cv2.circle(canvas, (round(x), round(base - 0.03 * height)), thick, 255, -1, cv2.LINE_AA)
     elif kind < 0.33:
         write_letters(canvas, bank, rng, height, x + 0.3 * height, base)

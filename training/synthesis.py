@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from training.backdrop import drop_out, frame_lines, paper, pen_texture, scan, specks
 from training.glyphs import Glyph, GlyphBank, Writer, draw_writer, tight
+from training.handwriting import draw_hand, write_string
 from training.surroundings import write_letters, write_surroundings
 
 NEUTRAL = -1
@@ -79,8 +80,10 @@ def synthesize_words(bank: GlyphBank, rng: np.random.Generator) -> SyntheticLine
     while x < canvas.shape[1] - 1.5 * height:
         if kind < 0.45:
             x = _print_word(canvas, x, base, rng, height)
-        elif kind < 0.60:
+        elif kind < 0.58:
             x = _other_script(canvas, x, base, rng, height)
+        elif kind < 0.74:
+            x = _written_word(canvas, x, base, rng, height)
         else:
             before = x
             write_letters(canvas, bank, rng, height, x, base)
@@ -124,6 +127,20 @@ def _print_word(canvas: NDArray[np.uint8], x: float, base: float, rng: np.random
     return x + cv2.getTextSize(word, font, scale, thick)[0][0]
 
 
+_WRITTEN = "abcdefkmnprtuvwxyAEFHKMNRTVWX" + "?&%#+*=:" * 2 + "!(.,-;"
+"""Letters and marks that the stroke model writes; those that look like digits are left out."""
+
+
+def _written_word(canvas: NDArray[np.uint8], x: float, base: float, rng: np.random.Generator, height: float) -> float:
+    """Write a mark or a word of random letters in a hand of the stroke model; returns where it ends."""
+    word = "".join(rng.choice(list(_WRITTEN), int(rng.integers(1, 7))))
+    ink, _ = write_string(word, draw_hand(rng), rng, max(8, round(0.9 * height)))
+    left, top = round(x), max(0, round(base - ink.shape[0]))
+    view = canvas[top : top + ink.shape[0], left : left + ink.shape[1]]
+    np.maximum(view, ink[: view.shape[0], : view.shape[1]], out=view)
+    return x + float(ink.shape[1])
+
+
 def _other_script(canvas: NDArray[np.uint8], x: float, base: float, rng: np.random.Generator, height: float) -> float:
     """Draw a character of many short strokes in a square; returns where it ends."""
     thick = max(1, round(rng.uniform(0.04, 0.1) * height))
@@ -141,10 +158,10 @@ def _other_script(canvas: NDArray[np.uint8], x: float, base: float, rng: np.rand
 def _draw_text(rng: np.random.Generator) -> str:
     length = int(min(1 + rng.geometric(0.2), 12)) if rng.random() < 0.9 else 1
     digits = rng.integers(0, 10, length)
-    if length > 1 and rng.random() < 0.25:  # doubled digits touch in ways of their own, zeros above all
+    if length > 1 and rng.random() < 0.3:  # doubled digits touch in ways of their own, zeros above all
         start = int(rng.integers(0, length - 1))
         stop = int(rng.integers(start + 1, length)) + 1
-        digits[start:stop] = 0 if rng.random() < 0.5 else digits[start]
+        digits[start:stop] = rng.choice([0, 1, digits[start]], p=[0.4, 0.15, 0.45])
     return "".join(map(str, digits))
 
 
@@ -205,6 +222,7 @@ class _Style:
     narrow: float
     gap: float
     spread: float
+    sizes: float
     wander: float
     ligature: float
     separator: float
@@ -215,9 +233,10 @@ class _Style:
         return cls(
             slant=float(rng.normal(0.1, 0.18)),
             narrow=float(np.exp(rng.normal(-0.08, 0.2))),
-            gap=float(rng.uniform(-0.08, 0.08) if tight_spacing else rng.uniform(0.05, 0.9)),
+            gap=float(rng.uniform(-0.14, 0.08) if tight_spacing else rng.uniform(0.05, 0.9)),
             spread=float(rng.uniform(0.02, 0.08 if tight_spacing else 0.12)),
-            wander=float(rng.uniform(0.0, 0.09)),
+            sizes=float(rng.choice([rng.uniform(0.04, 0.12), rng.uniform(0.12, 0.24)], p=[0.65, 0.35])),
+            wander=float(rng.choice([rng.uniform(0.0, 0.09), rng.uniform(0.09, 0.16)], p=[0.7, 0.3])),
             ligature=float(rng.choice([0.0, 0.05, 0.3], p=[0.7, 0.2, 0.1])),
             separator=float(rng.choice([0.0, 0.15], p=[0.65, 0.35])),
         )
@@ -228,9 +247,9 @@ def _shaped(digit: int, writer: Writer, style: _Style, rng: np.random.Generator,
     glyph = next((drawn for drawn in (writer(digit) for _ in range(20)) if drawn is not None), None)
     if glyph is None:  # Every picture fades away under a pen as thin as this: a plain dot is still ink with an owner.
         glyph = np.full((12, 12), 255, np.uint8)
-    tall = height * float(np.exp(rng.normal(0, 0.09)))
+    tall = height * float(np.exp(rng.normal(0, style.sizes)))
     if digit == 0 and rng.random() < 0.25:
-        tall *= rng.uniform(0.5, 0.9)
+        tall *= rng.uniform(0.45, 0.9)
     scale = tall / glyph.shape[0]
     wide = scale * style.narrow * float(np.exp(rng.normal(0, 0.07)))
     slant = style.slant + rng.normal(0, 0.05)
@@ -310,7 +329,7 @@ def _separator(canvas: NDArray[np.uint8], x: float, base: float, rng: np.random.
         y = base - rng.uniform(-0.05, 0.12) * height
         cv2.line(canvas, (round(x), round(y)), (round(x - 0.4 * length), round(y + length)), 255, thick, cv2.LINE_AA)
         return x + thick
-    if kind < 0.9:
+    if kind < 0.97:  # a slash is rare: to a reader it is a 1
         length = rng.uniform(0.15, 0.6) * height
         y = base - rng.uniform(0.3, 0.6) * height
         cv2.line(

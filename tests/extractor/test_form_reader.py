@@ -8,7 +8,7 @@ from extractor.errors import PageError
 from extractor.reader import Reader, ReadOptions
 from extractor.readings import PageReading
 from extractor.registration import register
-from tests.extractor.drawn_form import DPI, TEXT, blank, cross, filled, template
+from tests.extractor.drawn_form import DPI, TEXT, blank, cross, filled, template, write
 
 
 @pytest.fixture(scope="module")
@@ -185,3 +185,21 @@ def test_the_preview_shows_the_fields_where_they_lie():
     assert changed[165:260, 445:455].any()
     assert not changed[20, 20]
     assert template().page.dpi == DPI
+
+
+def test_a_separator_in_a_field_is_reported_where_it_stands(reader):
+    page = filled(shipping="")
+    write(page, "46", 450, 468)
+    cv2.circle(page, (526, 465), 4, 50, -1, cv2.LINE_AA)
+    write(page, "77", 545, 468)
+    field = next(item for item in reader.read(page, template=template()).fields if item.name == "shipping")
+    assert field.text == "4677"
+    (mark,) = field.separators
+    assert (mark.position, mark.kind) == (2, ".")
+    x, y, width, height = mark.box
+    assert 514 <= x <= x + width <= 534
+    assert 456 <= y <= y + height <= 490
+
+
+def test_a_filled_form_without_separators_reports_none(reader):
+    assert not any(field.separators for field in reader.read(filled(), template=template()).fields)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from extractor.lines import DIGIT_HEIGHT, MAX_GROWTH, MAX_LENGTH, drop_specks, line_image, ruling
+from extractor.lines import DIGIT_HEIGHT, MAX_GROWTH, MAX_LENGTH, line_image, ruling
 from training.handwriting import write_string
 
 from . import drawn
@@ -25,7 +25,7 @@ def component_heights(mask: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("height", [14, 20, 33, 44, 60, 90, 150, 260])
 def test_digits_end_near_the_working_height_whatever_the_resolution(height):
-    line = drawn.line_of(drawn.written("2038", height))
+    line = drawn.line_of(drawn.written("2038", height, seed=5))
     assert line.digit_height == pytest.approx(DIGIT_HEIGHT)
     assert np.median(component_heights(line.mask)) == pytest.approx(DIGIT_HEIGHT, rel=0.12)
     assert line.scale == pytest.approx(DIGIT_HEIGHT / height, rel=0.15)
@@ -86,7 +86,8 @@ def test_specks_are_dropped_and_digits_stay():
     for row, column in spots:
         dirty[row, column] |= far[row, column]
     assert (dirty & ~mask).any()
-    np.testing.assert_array_equal(drop_specks(dirty), mask)
+    wanted, got = (line_image(ink.astype(np.uint8) * 255, ink) for ink in (mask, dirty))
+    np.testing.assert_array_equal(got.mask, wanted.mask)
 
 
 def test_base_line_goes_and_strokes_that_cross_it_stay():

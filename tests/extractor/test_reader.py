@@ -26,7 +26,7 @@ def page_of(*strings: tuple[str, int, int], size: tuple[int, int] = (900, 1200))
     page = np.full(size, 245, np.uint8)
     boxes = []
     for seed, (text, x, y) in enumerate(strings):
-        picture = drawn.written(text, height=60, seed=seed + 3)
+        picture = drawn.written(text, height=60, seed=seed + 5)
         height, width = picture.shape
         view = page[y : y + height, x : x + width]
         np.minimum(view, picture, out=view)

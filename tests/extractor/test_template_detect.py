@@ -44,6 +44,16 @@ def test_combs_that_are_open_above_are_found_with_their_teeth_counted():
         assert near(box, 430, 200 + row * 125, 64 * cells, 72)
 
 
+def test_digits_printed_close_above_a_box_make_no_comb():
+    page = np.full((1170, 827), 245, np.uint8)
+    for row in range(3):
+        top = 200 + 150 * row
+        for place in range(8):
+            cv2.line(page, (80 + 30 * place, top - 18), (80 + 30 * place, top - 4), 20, 2)
+        cv2.rectangle(page, (60, top), (400, top + 42), 20, 2)
+    assert [field.kind for field in propose(page).fields] == ["box"] * 3
+
+
 def test_rows_of_closed_cells_are_combs():
     combs = [cells for kind, cells, _ in kinds_and_boxes("meter-card.jpg") if kind == "comb"]
     assert combs == [6, 5, 5]

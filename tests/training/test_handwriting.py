@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.allographs import DIGITS, OTHERS, allographs
+from training.allographs import allographs
 from training.handwriting import Hand, digit_image, draw_hand, strokes, write_string
 from training.pen import Pen, render
+from training.shapes import DIGITS, OTHERS
 
 seeds = st.integers(0, 2**32 - 1)
 

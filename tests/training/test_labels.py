@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.labels import LabelError, LabelledImage, read_labels, split, to_jsonl
+from training.labels import LabelError, LabelledImage, load_corrections, read_labels, split, to_jsonl
 
 
 @pytest.fixture
@@ -127,3 +127,14 @@ def test_different_strings_are_divided_as_asked_for():
     assert split(images(texts), 0.25, 1, "held out")[1] == apart
     assert split(images(texts), 0.25, 2, "held out")[1] != apart
     assert split(images(texts), 0.25, 1, "calibration")[1] != apart
+
+
+def test_corrections_are_those_of_one_set(tmp_path):
+    path = tmp_path / "corrections.jsonl"
+    rows = [
+        {"set": "one", "file": "a.png", "given": ["12"], "corrected": ["13"], "reason": "seen"},
+        {"set": "two", "file": "a.png", "given": ["5"], "corrected": [], "reason": "blank"},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert load_corrections(path, "one") == {"a.png": ["13"]}
+    assert load_corrections(path, "three") == {}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,10 +10,6 @@ from extractor.errors import PageError, UsageError
 from extractor.names import printable
 from worker.cli.messages import say
 from worker.files import whole_file
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 @click.command("detect")
@@ -47,6 +41,7 @@ def detect_command(
     from extractor.documents import load_page
     from extractor.template_detect import propose
     from extractor.template_text import to_toml
+    from worker.cli.pictures import write_picture
 
     is_pdf = scan.suffix.lower() == ".pdf"
     image = load_page(scan, page, dpi=dpi or 300)
@@ -62,7 +57,7 @@ def detect_command(
         raise UsageError(f"the reference would take the place of {printable(str(scan))}", "give another --reference")
     shown = None
     if reference is not None:
-        _write_picture(reference, proposal.picture)
+        write_picture(reference, proposal.picture)
         folder = (output or Path("template")).absolute().parent
         near = reference.absolute().is_relative_to(folder)
         shown = str(reference.absolute().relative_to(folder) if near else reference.absolute())
@@ -78,18 +73,3 @@ def detect_command(
 
 
 _WORDS = {"box": "boxes", "comb": "combs", "grid": "grids", "line": "ruled lines"}
-
-
-def _write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
-    import cv2
-
-    _, data = cv2.imencode(".png", picture)
-    part = path.with_name(f".digits-{secrets.token_hex(6)}.part")
-    try:
-        try:
-            part.write_bytes(data.tobytes())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot write {printable(str(path))}: {error.strerror}") from None
