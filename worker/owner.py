@@ -14,12 +14,7 @@ from pathlib import Path
 
 def this_process() -> str:
     """Return the owner string of the calling process."""
-    return _of(os.getpid())
-
-
-def owner_of(pid: int) -> str:
-    """Return the owner string of a child process that is still alive or not yet waited for."""
-    return _of(pid)
+    return f"{_place()}|{os.getpid()}|{_start_time(os.getpid())}"
 
 
 def is_gone(owner: str) -> bool:
@@ -53,10 +48,6 @@ def _place_of(_pid: int) -> str:
 
 def _place() -> str:
     return _place_of(os.getpid())
-
-
-def _of(pid: int) -> str:
-    return f"{_place()}|{pid}|{_start_time(pid)}"
 
 
 def _fields(pid: int) -> list[str]:

@@ -3,12 +3,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from worker.owner import is_gone, owner_of, this_process
+from worker.owner import is_gone, this_process
 
 
 def test_a_process_is_alive_until_it_ends_even_before_it_is_waited_for():
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        owner = owner_of(process.pid)
+    program = "from worker.owner import this_process; print(this_process(), flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        owner = process.stdout.readline().decode().strip()
         assert not is_gone(owner)
         process.kill()
         process.stdin.close()

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from extractor.acceptance import parse_rate
+from worker.forms import read_templates
+from worker.jobs import JobOptions, Layout
+from worker.pages import check_accept_error
 from worker.records import is_url
+from worker.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -31,6 +38,21 @@ log_format_option = click.option(
 )
 
 
+def _workers(_context: click.Context, _parameter: click.Parameter, value: int | None) -> int:
+    """Take one process for each core that this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return value or cores
+
+
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(1, 1024),
+    callback=_workers,
+    metavar="N",
+    help="Processes of this machine that read at the same time; one for each core when not given.",
+)
+
+
 def _rate(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
     """Read a share such as ``0.1%`` or ``0.001``."""
     try:
@@ -39,8 +61,44 @@ def _rate(_context: click.Context, _parameter: click.Parameter, value: str | Non
         raise click.BadParameter(f"{value!r} is no rate between 0 and 1, such as 0.1% or 0.001") from None
 
 
-def reading_options(command: Command) -> Command:
-    """Add what a user chooses about reading."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a user chose about reading.
+
+    Attributes:
+        layout: Where digits are looked for.
+        dpi: Resolution at which pages of a PDF are drawn.
+        accept_error: Share of wrong strings among the accepted ones; the network's own when None.
+        template_files: Forms.
+        name: Of the job; none when empty.
+    """
+
+    layout: Layout
+    dpi: int
+    accept_error: float | None
+    template_files: tuple[Path, ...]
+    name: str
+
+    def options(self, settings: Settings) -> JobOptions:
+        """Return it as a job records it, once it is known that it can be done.
+
+        Raises:
+            TemplateError: A template cannot be meant.
+            UsageError: Two templates have the same name, or the accepted error is out of the network's reach.
+            ModelError: The network is missing or damaged.
+        """
+        templates = read_templates(self.template_files)
+        check_accept_error(settings, self.accept_error)
+        return JobOptions(self.layout, self.dpi, self.accept_error, templates)
+
+
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what a user chooses about reading; the command takes it as ``reading``, a `Reading`."""
+
+    @functools.wraps(command)
+    def gathered(**values: Any) -> Any:
+        return command(reading=Reading(**{name: values.pop(name) for name in Reading.__slots__}), **values)
+
     for option in (
         click.option(
             "--template",
@@ -75,8 +133,8 @@ def reading_options(command: Command) -> Command:
             "of a ruled grid.",
         ),
     ):
-        command = option(command)
-    return command
+        gathered = option(gathered)
+    return gathered
 
 
 def output_options(command: Command) -> Command:

@@ -6,7 +6,7 @@ import click
 
 from extractor.errors import UsageError
 from worker.cli.messages import say, summary
-from worker.cli.options import job_argument
+from worker.cli.options import job_argument, workers_option
 from worker.cli.run import read_locally
 from worker.ledger import Ledger
 from worker.logs import set_up_logging
@@ -16,10 +16,8 @@ from worker.settings import load_settings
 @click.command("retry")
 @job_argument
 @click.option("--failed", is_flag=True, help="Only the failed pages, not the cancelled ones.")
-@click.option(
-    "--workers", type=click.IntRange(1, 1024), metavar="N", help="For a job of digits run: processes that read."
-)
-def retry_command(job: str, failed: bool, workers: int | None) -> int:
+@workers_option
+def retry_command(job: str, failed: bool, workers: int) -> int:
     """Read a job's failed and cancelled pages again; pages that were read stay as they are.
 
     JOB is a job's id or name. A job of `digits run` is read here and now; one of `digits submit` goes to the workers.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +13,11 @@ import click
 from extractor.export import Format
 from worker import jobs, local
 from worker.cli.messages import progress, say, summary
-from worker.cli.options import output_options, paths_argument, reading_options
+from worker.cli.options import Reading, output_options, paths_argument, reading_options, workers_option
 from worker.cli.output import Destination, deliver
-from worker.forms import read_templates
 from worker.ledger import Ledger
 from worker.logs import set_up_logging
-from worker.pages import check_accept_error, network_sha256
+from worker.pages import network_sha256
 from worker.records import Counts
 from worker.settings import Settings, load_settings
 
@@ -28,24 +26,15 @@ from worker.settings import Settings, load_settings
 @paths_argument
 @reading_options
 @output_options
-@click.option(
-    "--workers",
-    type=click.IntRange(1, 1024),
-    metavar="N",
-    help="Processes that read at the same time; one for each core when not given.",
-)
+@workers_option
 def run_command(
     paths: tuple[Path | str, ...],
-    layout: jobs.Layout,
-    dpi: int,
-    accept_error: float | None,
-    template_files: tuple[Path, ...],
-    name: str,
+    reading: Reading,
     output_format: Format,
     output: Path | None,
     overlays: Path | None,
     report: Path | None,
-    workers: int | None,
+    workers: int,
 ) -> int:
     """Read files and folders on this machine.
 
@@ -56,12 +45,10 @@ def run_command(
     settings = load_settings()
     destination = Destination(output_format, output, overlays, report)
     destination.check()
-    templates = read_templates(template_files)
-    options = jobs.JobOptions(layout=layout, dpi=dpi, accept_error=accept_error, templates=templates)
+    options = reading.options(settings)
     network = network_sha256(settings)
-    check_accept_error(settings, accept_error)
     with _interruptible(), Ledger(settings.ledger_url, settings.connect_timeout) as ledger:
-        submission = jobs.submit(ledger, paths, options, executor="local", network=network, name=name)
+        submission = jobs.submit(ledger, paths, options, executor="local", network=network, name=reading.name)
         job = submission.job
         if submission.is_earlier:
             say(f"going on with job {job.id}, which was interrupted: {summary(submission.counts)}")
@@ -71,7 +58,7 @@ def run_command(
     return counts.exit_code()
 
 
-def read_locally(ledger: Ledger, settings: Settings, job_id: str, workers: int | None) -> Counts:
+def read_locally(ledger: Ledger, settings: Settings, job_id: str, workers: int) -> Counts:
     """Run a job that the calling process holds, with progress, and let it go.
 
     Raises:
@@ -79,16 +66,12 @@ def read_locally(ledger: Ledger, settings: Settings, job_id: str, workers: int |
     """
     try:
         with progress() as update:
-            return local.run_job(ledger, settings, job_id, workers or _cores(), update)
+            return local.run_job(ledger, settings, job_id, workers, update)
     except KeyboardInterrupt:
         say(f"job {job_id} is not finished; the same command goes on with it")
         raise
     finally:
         ledger.jobs.let_go(job_id)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextlib.contextmanager

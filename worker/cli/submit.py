@@ -9,11 +9,10 @@ import click
 from extractor.errors import UnavailableError
 from worker import jobs
 from worker.cli.messages import say, summary
-from worker.cli.options import paths_argument, reading_options
-from worker.forms import read_templates
+from worker.cli.options import Reading, paths_argument, reading_options
 from worker.ledger import Ledger
 from worker.logs import set_up_logging
-from worker.pages import check_accept_error, network_sha256
+from worker.pages import network_sha256
 from worker.settings import load_settings
 
 
@@ -21,15 +20,7 @@ from worker.settings import load_settings
 @paths_argument
 @reading_options
 @click.option("--again", is_flag=True, help="Record a new job even when the same one was submitted before.")
-def submit_command(
-    paths: tuple[Path | str, ...],
-    layout: jobs.Layout,
-    dpi: int,
-    accept_error: float | None,
-    template_files: tuple[Path, ...],
-    name: str,
-    again: bool,
-) -> None:
+def submit_command(paths: tuple[Path | str, ...], reading: Reading, again: bool) -> None:
     """Queue files and folders for workers, and print the job's id.
 
     The same documents with the same options and network are the same job: submitting it again prints the id of the
@@ -40,12 +31,12 @@ def submit_command(
     from worker.broker import Broker
     from worker.dispatch import send_job
 
-    templates = read_templates(template_files)
-    options = jobs.JobOptions(layout=layout, dpi=dpi, accept_error=accept_error, templates=templates)
+    options = reading.options(settings)
     network = network_sha256(settings)
-    check_accept_error(settings, accept_error)
     with Broker(settings) as broker, Ledger(settings.ledger_url, settings.connect_timeout) as ledger:
-        submission = jobs.submit(ledger, paths, options, executor="queue", network=network, name=name, again=again)
+        submission = jobs.submit(
+            ledger, paths, options, executor="queue", network=network, name=reading.name, again=again
+        )
         job = submission.job
         click.echo(job.id)
         if submission.is_earlier:

@@ -6,20 +6,17 @@ import os
 import signal
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import click
 
 from extractor.errors import ExitCode, UsageError
 from extractor.names import printable
-from worker import jobs
 from worker.cli.messages import say
-from worker.cli.options import log_format_option, reading_options
+from worker.cli.options import Reading, log_format_option, reading_options, workers_option
 from worker.folder import FolderWatch, Format, Watch, look_once, watch_for_ever
-from worker.forms import read_templates
 from worker.ledger import Ledger
 from worker.logs import set_up_logging
-from worker.pages import check_accept_error, network_sha256
+from worker.pages import network_sha256
 from worker.settings import LogFormat, load_settings
 
 
@@ -44,12 +41,7 @@ from worker.settings import LogFormat, load_settings
 @click.option(
     "--queue/--local", "queue", default=False, help="Have queue workers read, or processes of this machine.  [local]"
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(1, 1024),
-    metavar="N",
-    help="Processes of this machine that read at the same time; one for each core when not given.",
-)
+@workers_option
 @click.option(
     "--interval",
     type=click.FloatRange(0.1, 3600),
@@ -71,16 +63,14 @@ from worker.settings import LogFormat, load_settings
 def watch_folder_command(
     folder: Path,
     into: Path,
-    name: str,
+    reading: Reading,
     output_format: Format,
     queue: bool,
-    workers: int | None,
+    workers: int,
     interval: float,
     settle: float,
     once: bool,
     log_format: LogFormat | None,
-    template_files: tuple[Path, ...],
-    **reading: Any,
 ) -> int:
     """Read documents that are put into a folder, each once, and write a file of results for each.
 
@@ -93,8 +83,8 @@ def watch_folder_command(
         os.environ["DIGITS_LOG_FORMAT"] = log_format
     set_up_logging()
     settings = load_settings()
+    options = reading.options(settings)
     network = network_sha256(settings)
-    check_accept_error(settings, reading.get("accept_error"))
     try:
         into.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -103,10 +93,10 @@ def watch_folder_command(
         folder.absolute(),
         into.absolute(),
         output_format,
-        jobs.JobOptions(templates=read_templates(template_files), **reading),
-        name,
+        options,
+        reading.name,
         "queue" if queue else "local",
-        workers or _cores(),
+        workers,
         settle,
     )
     signal.signal(signal.SIGTERM, _interrupt)
@@ -124,10 +114,6 @@ def watch_folder_command(
         finally:
             watcher.close()
     return ExitCode.OK
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
