@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,7 @@ class Decision:
         digit_confidences: For each digit, the probability that it is right.
         alternatives: Other strings with their probabilities, best first.
         features: What the confidence was computed from, in the order of `FEATURES`.
+        line: Log-probability of the string by the line network, mean over its views; nan where nobody asked.
     """
 
     path: Path
@@ -92,6 +94,7 @@ class Decision:
     digit_confidences: tuple[float, ...]
     alternatives: tuple[tuple[str, float], ...]
     features: tuple[float, ...]
+    line: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ def propose(
     scores: NDArray[np.float32],
     views: list[NDArray[np.float32]],
     also: Callable[[Sequence[str]], Sequence[str]] | None = None,
+    best: Sequence[Path] | None = None,
 ) -> Proposals:
     """Collect and score the strings that either reader proposes.
 
@@ -126,11 +130,12 @@ def propose(
         scores: (N, 12) log-probabilities of the crop network.
         views: For each view of the line (T, 11) log-probabilities of the line network; may be empty.
         also: Is given the strings that the readers propose and returns others to be scored.
+        best: The lattice's `PROPOSALS` best paths where they are known; looked for when None.
 
     Returns:
         At least one string, perhaps the empty one.
     """
-    by_lattice = {path.text: path for path in best_paths(lattice, scores, PROPOSALS)}
+    by_lattice = {path.text: path for path in best or best_paths(lattice, scores, PROPOSALS)}
     texts = dict.fromkeys(by_lattice)
     for steps in {id(steps): steps for steps in views}.values():
         texts.update(dict.fromkeys(text for text, _ in beam_search(steps, PROPOSALS)))
@@ -148,8 +153,8 @@ def propose(
         paths=paths,
         lattice=np.array([path.score for path in paths]),
         line=line,
-        skipped=np.array([skipped_ink(path, lattice) for path in paths]),
-        worst=np.array([min(digit_scores(path, scores), default=0.0) for path in paths]),
+        skipped=skipped_shares(paths, lattice),
+        worst=_worst_digits(paths, scores),
     )
 
 
@@ -158,6 +163,7 @@ def decide(
     scores: NDArray[np.float32],
     views: list[NDArray[np.float32]],
     settings: DecisionSettings,
+    best: Sequence[Path] | None = None,
 ) -> Decision:
     """Choose the string that both readers together find most probable.
 
@@ -166,11 +172,12 @@ def decide(
         scores: (N, 12) log-probabilities of the crop network.
         views: For each view of the line (T, 11) log-probabilities of the line network; may be empty.
         settings: Weights.
+        best: The lattice's `PROPOSALS` best paths where they are known; looked for when None.
 
     Returns:
         The decision.
     """
-    return conclude(propose(lattice, scores, views), scores, settings)
+    return conclude(propose(lattice, scores, views, best=best), scores, settings)
 
 
 def conclude(proposals: Proposals, scores: NDArray[np.float32], settings: DecisionSettings) -> Decision:
@@ -198,6 +205,7 @@ def conclude(proposals: Proposals, scores: NDArray[np.float32], settings: Decisi
         digit_confidences=_digit_confidences(digit_scores(best, scores), confidence),
         alternatives=tuple((text, share * scale) for text, share in rest),
         features=tuple(found),
+        line=float(proposals.line[order[0]]),
     )
 
 
@@ -250,11 +258,26 @@ def digit_scores(path: Path, scores: NDArray[np.float32]) -> list[float]:
 
 def skipped_ink(path: Path, lattice: Lattice) -> float:
     """Share of the line's ink that a path leaves out."""
-    areas = lattice.areas
-    taken = np.zeros(lattice.pieces, np.bool_)
-    for index in path.candidates:
-        taken[lattice.candidates[index].start : lattice.candidates[index].stop] = True
-    return float(areas[~taken].sum() / max(1, areas.sum()))
+    return float(skipped_shares([path], lattice)[0])
+
+
+def skipped_shares(paths: Sequence[Path], lattice: Lattice) -> NDArray[np.float64]:
+    """Share of the line's ink that each path leaves out, (N,)."""
+    before = [0, *accumulate(lattice.areas.tolist())]
+    shares = np.empty(len(paths))
+    for place, path in enumerate(paths):
+        # The candidates of a path have no piece in common.
+        chosen = (lattice.candidates[index] for index in path.candidates)
+        taken = sum(before[item.stop] - before[item.start] for item in chosen)
+        shares[place] = (before[-1] - taken) / max(1, before[-1])
+    return shares
+
+
+def _worst_digits(paths: Sequence[Path], scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Log-probability of each path's least sure digit, 0 for the empty path, (N,)."""
+    rows = scores.tolist()
+    pairs = (zip(path.candidates, path.text, strict=True) for path in paths)
+    return np.array([min((rows[index][int(digit)] for index, digit in steps), default=0.0) for steps in pairs])
 
 
 def logistic(value: float) -> float:

@@ -6,7 +6,6 @@ digit. The best-path search is Viterbi's over the lattice with k hypotheses a no
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,7 +53,7 @@ def best_paths(lattice: Lattice, scores: NDArray[np.float32], count: int = KEPT)
         Strings with their best paths, best first; one empty path for an empty lattice.
     """
     floored = np.maximum(scores, FLOOR).tolist()
-    options = [_options(row) for row in floored]
+    options = _options(scores)
     nodes: list[dict[str, tuple[float, _Used]]] = [{} for _ in range(lattice.pieces + 1)]
     nodes[0][""] = (0.0, None)
     by_start: list[list[int]] = [[] for _ in range(lattice.pieces + 1)]
@@ -104,34 +103,39 @@ def align_all(lattice: Lattice, scores: NDArray[np.float32], texts: Sequence[str
         For each string its path or None.
     """
     longest = max(map(len, texts), default=0)
+    if not texts:
+        return []
     digits = np.zeros((len(texts), longest), np.intp)
     for row, text in zip(digits, texts, strict=True):
         row[: len(text)] = [int(character) for character in text]
     floored = np.maximum(scores, FLOOR).astype(np.float64)
     # For each node, string and number of digits placed: the best score, and the step that led there.
     best = np.full((lattice.pieces + 1, len(texts), longest + 1), -np.inf)
-    back = np.full(best.shape, -1, np.int32)
+    back = np.empty(best.shape, np.int32)
     best[0, :, 0] = 0.0
-    starts = [item.start for item in lattice.candidates]
-    stops = np.array([item.stop for item in lattice.candidates], np.intp)
-    for start in range(lattice.pieces):
-        # Candidates are ordered by start, so that a node is final when its own are reached.
-        first, last = bisect_left(starts, start), bisect_right(starts, start)
-        row, ends, numbers = best[start], stops[first:last], np.arange(first, last, dtype=np.int32)
-        gained = row[:, :-1] + floored[first:last, digits]
-        known = best[ends]
-        better = gained > known[..., 1:]
-        known[..., 1:][better] = gained[better]
-        best[ends] = known
-        steps = back[ends]
-        steps[..., 1:] = np.where(better, numbers[:, None, None], steps[..., 1:])
-        back[ends] = steps
-        single = first + int(np.flatnonzero(ends == start + 1)[0])
-        dropped = row + floored[single, SKIP]
-        better = dropped > best[start + 1]
-        best[start + 1][better] = dropped[better]
-        back[start + 1][better] = -2 - single
+    into: list[list[int]] = [[] for _ in range(lattice.pieces + 1)]
+    for index, item in enumerate(lattice.candidates):
+        into[item.stop].append(index)
+    for stop, some in enumerate(into[1:], start=1):
+        # Candidates are ordered by start: the last one is the piece by itself, which may also be dropped.
+        ways = np.full((len(some) + 1, *best.shape[1:]), -np.inf)
+        before = [lattice.candidates[index].start for index in some]
+        np.add(best[before, :, :-1], floored[some][:, digits], out=ways[:-1, :, 1:])
+        np.add(best[stop - 1], floored[some[-1], SKIP], out=ways[-1])
+        ways.max(axis=0, out=best[stop])
+        back[stop] = np.array([*some, -2 - some[-1]])[ways.argmax(axis=0)]
     return [_trace(lattice, text, best[:, index], back[:, index]) for index, text in enumerate(texts)]
+
+
+def empty_score(lattice: Lattice, scores: NDArray[np.float32]) -> float:
+    """Score the path that drops every piece.
+
+    Args:
+        lattice: N candidates.
+        scores: (N, 12) log-probabilities of the crop network.
+    """
+    singles = [index for index, item in enumerate(lattice.candidates) if item.stop == item.start + 1]
+    return sum(np.maximum(scores[singles, SKIP], FLOOR).tolist(), 0.0)
 
 
 def _trace(lattice: Lattice, text: str, best: NDArray[np.float64], back: NDArray[np.int32]) -> Path | None:
@@ -151,10 +155,15 @@ def _trace(lattice: Lattice, text: str, best: NDArray[np.float64], back: NDArray
     return Path(text, score, tuple(reversed(used)))
 
 
-def _options(row: list[float]) -> list[tuple[str, float]]:
-    digits = row[:10]
-    best = digits.index(max(digits))
-    return [(str(digit), gain) for digit, gain in enumerate(digits) if digit == best or gain > LIKELY]
+def _options(scores: NDArray[np.float32]) -> list[list[tuple[str, float]]]:
+    """For each candidate the digits that are followed, with their log-probabilities."""
+    digits = np.maximum(scores[:, :10], FLOOR)
+    followed = digits > LIKELY
+    followed[np.arange(len(digits)), digits.argmax(axis=1)] = True
+    options: list[list[tuple[str, float]]] = [[] for _ in digits]
+    for (index, digit), gain in zip(np.argwhere(followed).tolist(), digits[followed].tolist(), strict=True):
+        options[index].append((str(digit), gain))
+    return options
 
 
 def _candidates_of(used: _Used) -> tuple[int, ...]:

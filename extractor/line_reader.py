@@ -114,34 +114,55 @@ def beam_search(steps: NDArray[np.float32], width: int = 12) -> list[tuple[str, 
         Strings with their log-probabilities, best first.
     """
     chances, scale = _chances(steps)
-    likely: list[list[tuple[str, float]]] = [[] for _ in steps]
-    for step, number in np.argwhere(steps[:, :BLANK] > UNLIKELY).tolist():
-        likely[step].append((str(number), float(chances[step, number])))
-    # For each prefix the chances of all alignments that end on a blank, and of those that end on its last digit.
-    beams: dict[str, tuple[float, float]] = {"": (1.0, 0.0)}
+    likely: list[list[tuple[int, float]]] = [[] for _ in steps]
+    for step, digit in np.argwhere(steps[:, :BLANK] > UNLIKELY).tolist():
+        likely[step].append((digit, float(chances[step, digit])))
+    # For each prefix its last digit, and the chances of all alignments that end on a blank and on that digit.
+    prefixes, lasts, on_blank, on_digit = [""], [BLANK], [1.0], [0.0]
+    longer = _longer(prefixes, lasts)
     for row, starts in zip(chances.tolist(), likely, strict=True):
         blank = row[BLANK]
-        grown = {
-            prefix: ((ends_blank + ends_digit) * blank, ends_digit * row[int(prefix[-1])] if prefix else 0.0)
-            for prefix, (ends_blank, ends_digit) in beams.items()
-        }
+        before, ends = [one + other for one, other in zip(on_blank, on_digit, strict=True)], on_blank
+        on_blank = [chance * blank for chance in before]
+        on_digit = [chance * row[last] for chance, last in zip(on_digit, lasts, strict=True)]
+        if not starts:
+            continue
+        count = len(prefixes)
         # A longer prefix that is behind all of these would be dropped again.
-        floor = min(max(pair) for pair in grown.values()) if len(grown) == width else 0.0
+        floor, most = (min(map(max, on_blank, on_digit)), max(before)) if count == width else (0.0, 1.0)
         for digit, gain in starts:
-            for prefix, (ends_blank, ends_digit) in beams.items():
-                longer = prefix + digit
-                added = gain * (ends_blank if prefix[-1:] == digit else ends_blank + ends_digit)
-                if longer in grown:
-                    known = grown[longer]
-                    grown[longer] = (known[0], known[1] + added)
+            known = longer.get(digit, {})
+            # Where even the likeliest prefix falls behind, only those grow whose longer prefix is kept already.
+            for place in known if gain * most < floor else range(count):
+                added = gain * (ends[place] if lasts[place] == digit else before[place])
+                if place in known:
+                    on_digit[known[place]] += added
                 elif added > 0 and added >= floor:
-                    grown[longer] = (0.0, added)
-        if len(grown) > width:
-            grown = dict(sorted(grown.items(), key=lambda item: -max(item[1]))[:width])
-        beams = grown
-    totals = ((text, ends_blank + ends_digit) for text, (ends_blank, ends_digit) in beams.items())
+                    prefixes.append(prefixes[place] + str(digit))
+                    lasts.append(digit)
+                    on_blank.append(0.0)
+                    on_digit.append(added)
+        if len(prefixes) == count:
+            continue
+        if len(prefixes) > width:
+            chance = list(map(max, on_blank, on_digit))
+            kept = sorted(range(len(prefixes)), key=chance.__getitem__, reverse=True)[:width]
+            prefixes, lasts = [prefixes[place] for place in kept], [lasts[place] for place in kept]
+            on_blank, on_digit = [on_blank[place] for place in kept], [on_digit[place] for place in kept]
+        longer = _longer(prefixes, lasts)
+    totals = zip(prefixes, map(sum, zip(on_blank, on_digit, strict=True)), strict=True)
     found = [(text, math.log(total) + scale) for text, total in totals if total > 0]
     return sorted(found, key=lambda item: -item[1])
+
+
+def _longer(prefixes: list[str], lasts: list[int]) -> dict[int, dict[int, int]]:
+    """By digit, the places of the prefixes that are kept with that digit at their end too: without it -> with it."""
+    places = {prefix: place for place, prefix in enumerate(prefixes)}
+    found: dict[int, dict[int, int]] = {}
+    for place, (prefix, last) in enumerate(zip(prefixes, lasts, strict=True)):
+        if prefix and prefix[:-1] in places:
+            found.setdefault(last, {})[places[prefix[:-1]]] = place
+    return found
 
 
 def string_log_probabilities(steps: NDArray[np.float32], texts: Sequence[str]) -> NDArray[np.float64]:
@@ -180,21 +201,25 @@ def view_log_probabilities(views: Sequence[NDArray[np.float32]], texts: Sequence
     for view, steps in enumerate(views):
         chances[: len(steps), view], scales[view] = _chances(steps)
     sizes = np.array([2 * len(text) + 1 for text in texts])
-    symbols = np.full((len(texts), int(sizes.max())), BLANK)
-    for row, text in zip(symbols, texts, strict=True):
-        row[1 : 2 * len(text) : 2] = [int(character) for character in text]
+    symbols = np.full((int(sizes.max()), len(texts)), BLANK)
+    for index, text in enumerate(texts):
+        symbols[1 : 2 * len(text) : 2, index] = [int(character) for character in text]
     # A digit may follow the digit before the last blank only when they differ.
-    jump = np.zeros(symbols.shape)
-    jump[:, 2:] = (symbols[:, 2:] != BLANK) & (symbols[:, 2:] != symbols[:, :-2])
-    emitted = chances[:, :, symbols]
-    alpha = np.zeros((len(views), len(texts), symbols.shape[1] + 2))
-    alpha[..., 2:4] = emitted[0, ..., :2]
+    jump = np.zeros((len(symbols), len(views), len(texts)))
+    jump[2:] = ((symbols[2:] != BLANK) & (symbols[2:] != symbols[:-2]))[:, None]
+    # States come first, so that each of the few operations of a step runs over one block of memory.
+    emitted = chances[:, np.arange(len(views))[:, None], symbols[:, None]]
+    alpha = np.zeros((len(symbols) + 2, len(views), len(texts)))
+    alpha[2:4] = emitted[0, :2]
+    stay, step, skip = alpha[2:], alpha[1:-1], alpha[:-2]
+    reached, jumped = np.empty_like(stay), np.empty_like(stay)
     for row in emitted[1:]:
-        reached = alpha[..., 2:] + alpha[..., 1:-1]
-        reached += alpha[..., :-2] * jump
-        np.multiply(reached, row, out=alpha[..., 2:])
-    rows = np.arange(len(texts))
-    total = alpha[:, rows, sizes + 1] + np.where(sizes > 1, alpha[:, rows, sizes], 0.0)
+        np.add(stay, step, out=reached)
+        np.multiply(skip, jump, out=jumped)
+        np.add(reached, jumped, out=reached)
+        np.multiply(reached, row, out=stay)
+    columns = np.arange(len(texts))
+    total = alpha[sizes + 1, :, columns].T + np.where(sizes > 1, alpha[sizes, :, columns].T, 0.0)
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(total) + scales, np.float64)
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractor.decision import Decision, DecisionSettings, skipped_ink
-from extractor.decoding import Path, align
-from extractor.line_reader import view_log_probabilities
+from extractor.decoding import Path, empty_score
+from extractor.line_reader import BLANK
 from extractor.segmentation import Lattice
 
 WORST_STEP = -3.2
@@ -64,10 +64,11 @@ def is_number(
     length = len(path.text)
     if not length or not views or skipped_ink(path, lattice) > MOST_SKIPPED:
         return False
-    number, nothing = np.maximum(view_log_probabilities(views, [path.text, ""]), LEAST).mean(axis=0).tolist()
-    empty = align(lattice, scores, "")
-    empty_score = LEAST if empty is None else max(empty.score, LEAST)
-    lattice_gain = max(path.score, LEAST) - empty_score
+    number = decision.line
+    # The empty string has one alignment: blank at every step.
+    blanks = [steps[:, BLANK].sum(dtype=np.float64) for steps in views]
+    nothing = float(np.maximum(blanks, LEAST).mean())
+    lattice_gain = max(path.score, LEAST) - max(empty_score(lattice, scores), LEAST)
     gain = settings.lattice_weight * lattice_gain + settings.line_weight * (number - nothing)
     sure = path.score >= WORST_LATTICE * length and number >= WORST_LINE * length
     sure = sure and max(path.score, number) >= WORST_OF_SURER * length

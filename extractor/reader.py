@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from extractor.acceptance import accept_from
 from extractor.classifier import Classifier
-from extractor.decision import Decision, DecisionSettings, decide
+from extractor.decision import PROPOSALS, Decision, DecisionSettings, decide
+from extractor.decoding import Path as LatticePath
 from extractor.decoding import best_paths
 from extractor.form_reader import FormStrip, apply_rules, best_fit, check_fit, form_strips, read_strip
 from extractor.forms import Template
@@ -149,11 +150,12 @@ class Reader:
             scored = self._score(strips)
         loose = [anywhere and strip.region.kind == "line" for strip in strips]
         with stage("line"):
-            worth = map(_is_worth_it, strips, scored, loose)
+            best = [_best_paths(strip, scores) for strip, scores in zip(strips, scored, strict=True)]
+            worth = map(_is_worth_it, strips, best, loose)
             said = self._look([strip.line if read else None for strip, read in zip(strips, worth, strict=True)])
         fields: list[FieldReading] = []
-        for strip, scores, views, free in zip(strips, scored, said, loose, strict=True):
-            reading = self._read_strip(strip, scores, views, free, accept)
+        for strip, scores, paths, views, free in zip(strips, scored, best, said, loose, strict=True):
+            reading = self._read_strip(strip, scores, paths, views, free, accept)
             if reading is not None:
                 fields.append(reading)
         return PageReading(document, page, width, height, tuple(_numbered(fields)))
@@ -217,6 +219,7 @@ class Reader:
         self,
         strip: _Strip,
         scores: NDArray[np.float32],
+        best: Sequence[LatticePath],
         views: list[NDArray[np.float32]],
         loose: bool,
         accept: float,
@@ -227,7 +230,7 @@ class Reader:
         if strip.lattice is None or not views:
             return None if loose else _blank(strip.region, 1.0)
         with stage("decode"):
-            decision = decide(strip.lattice, scores, views, self._settings)
+            decision = decide(strip.lattice, scores, views, self._settings, best)
         if not decision.path.text:
             return None if loose else _blank(strip.region, decision.confidence)
         if loose and not is_number(decision, strip.lattice, scores, views, self._settings):
@@ -235,11 +238,18 @@ class Reader:
         return _field(strip, decision, accept)
 
 
-def _is_worth_it(strip: _Strip, scores: NDArray[np.float32], loose: bool) -> bool:
-    """Tell cheaply whether a region is worth the line network's time: it has ink, and if loose it may be a number."""
+def _best_paths(strip: _Strip, scores: NDArray[np.float32]) -> list[LatticePath]:
+    """The best strings of a region's lattice; none when it has no candidate."""
     if strip.lattice is None or not strip.lattice.candidates:
+        return []
+    return best_paths(strip.lattice, scores, PROPOSALS)
+
+
+def _is_worth_it(strip: _Strip, best: Sequence[LatticePath], loose: bool) -> bool:
+    """Tell cheaply whether a region is worth the line network's time: it has ink, and if loose it may be a number."""
+    if strip.lattice is None or not best:
         return False
-    return not loose or may_hold_number(best_paths(strip.lattice, scores, 1)[0], strip.lattice)
+    return not loose or may_hold_number(best[0], strip.lattice)
 
 
 def _prepare(page: CleanPage, region: Region) -> _Strip:
