@@ -8,6 +8,8 @@ whole.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,6 +24,8 @@ Course = tuple[NDArray[np.int_], NDArray[np.float64]]
 
 _SEARCH_SIDE = 1250
 _COMB_ASPECT = 1.4
+_AT_ONCE = 512
+"""Columns of a line that are taken out together: few, so that a leaning line does not span many rows in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,18 @@ def line_ink(mask: Mask, course: Course, reach: int) -> tuple[NDArray[np.intp], 
     Returns:
         Rows and columns of the band in which the line lies, and whether each pixel belongs to the line alone.
     """
+    xs, first, last, crossed = _line_band(mask, course, reach)
+    steps = np.arange(int((last - first).max(initial=0)) + 1)[:, None]
+    rows = first + steps
+    valid = rows <= last
+    columns = np.broadcast_to(xs, rows.shape)
+    return rows[valid], columns[valid], np.broadcast_to(~crossed, rows.shape)[valid]
+
+
+def _line_band(
+    mask: Mask, course: Course, reach: int
+) -> tuple[NDArray[np.int_], NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
+    """Find the first and the last row of a line in each column, see `line_ink`, and whether a stroke crosses it."""
     height = mask.shape[0]
     xs, centre = course
     inside = (centre > 0) & (centre < height - 1)
@@ -91,20 +107,17 @@ def line_ink(mask: Mask, course: Course, reach: int) -> tuple[NDArray[np.intp], 
     thickness, shift = _thickness(mask, xs, centre, reach)
     if thickness == 0:
         empty = np.zeros(0, np.intp)
-        return empty, empty, np.zeros(0, np.bool_)
+        return empty, empty, empty, np.zeros(0, np.bool_)
     centre = centre + shift
     half = 0.5 * thickness + 0.5
     top, bottom = np.rint(centre - half).astype(np.intp), np.rint(centre + half).astype(np.intp)
-    over, under = _extent(mask, xs, top - 1, -1, reach), _extent(mask, xs, bottom + 1, 1, reach)
+    over = _unbroken(_rows_from(mask, top - reach, xs, reach)[::-1])
+    under = _unbroken(_rows_from(mask, bottom + 1, xs, reach))
     slack = max(2, round(0.5 * thickness))
     crossed = (over > slack) & (under > slack)
     first = np.maximum(np.where(over <= slack, top - over, top), 0)
     last = np.minimum(np.where(under <= slack, bottom + under, bottom), height - 1)
-    steps = np.arange(int((last - first).max(initial=0)) + 1)[:, None]
-    rows = first + steps
-    valid = rows <= last
-    columns = np.broadcast_to(xs, rows.shape)
-    return rows[valid], columns[valid], np.broadcast_to(~crossed, rows.shape)[valid]
+    return xs, first, last, crossed
 
 
 def _shrink(mask: Mask, scale: float) -> Binary:
@@ -158,14 +171,14 @@ def _straight(small: Binary, tall: float) -> list[_Part]:
     level = cv2.morphologyEx(level, cv2.MORPH_CLOSE, np.ones((1, 9), np.uint8))
     labels, stats, _ = components(level.astype(np.uint8, copy=False))
     parts = []
-    for label, (x, y, width, height, area) in enumerate(stats.tolist()):
-        if label == 0 or width < 1.2 * tall or height > 0.15 * width + 8 or area > 13 * width:
-            continue
-        piece = labels[y : y + height, x : x + width] == label
-        amount = piece.sum(axis=0)
-        centre = (piece * np.arange(height)[:, None]).sum(axis=0) / np.maximum(amount, 1) + y
-        filled = amount > 0
-        part = _Part(np.flatnonzero(filled) + x, centre[filled], max(area / np.count_nonzero(filled) - 2.0, 1.0))
+    wide, high, areas = stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT], stats[:, cv2.CC_STAT_AREA]
+    straight = (wide >= 1.2 * tall) & (high <= 0.15 * wide + 8) & (areas <= 13 * wide)
+    for label in (np.flatnonzero(straight[1:]) + 1).tolist():
+        x, y, width, height, area = stats[label].tolist()
+        # Connected, so that there is some of it in each of its columns.
+        piece = (labels[y : y + height, x : x + width] == label).astype(np.float32)
+        amount, moment = np.stack((np.ones(height), np.arange(height))).astype(np.float32) @ piece
+        part = _Part(np.arange(x, x + width), moment / amount.astype(np.float64) + y, max(area / width - 2.0, 1.0))
         if _stands_alone(small, part):
             parts.append(part)
     return parts
@@ -174,8 +187,8 @@ def _straight(small: Binary, tall: float) -> list[_Part]:
 def _stands_alone(small: Binary, part: _Part) -> bool:
     """Tell a line from a line of print: along most of it there is ink on its course and paper on both sides."""
     beside = 0.5 * part.thickness + 2.5
-    rows = np.rint(part.ys + np.array([[-beside], [0.0], [beside]])).astype(int)
-    above, on, below = small[np.clip(rows, 0, small.shape[0] - 1), part.xs] > 0
+    rows = np.rint(part.ys + np.array([[-beside], [0.0], [beside]])).astype(np.intp)
+    above, on, below = _at(small, rows, part.xs) > 0
     free = np.count_nonzero(~(above | below))
     return bool(np.count_nonzero(on) > 0.6 * on.size and free > 0.5 * on.size)
 
@@ -197,7 +210,7 @@ def _select(across: list[_Part], down: list[_Part], tall: float) -> tuple[list[_
         above, below = ((float(part.ys[end]), float(part.xs[end])) for end in (0, -1))
         upper, lower = _rows_at(across, spans, *above, slack), _rows_at(across, spans, *below, slack)
         pairs = [(k, m) for k in upper for m in lower if k != m]
-        if not pairs or not _is_even(part):
+        if not pairs or not (columns[index] or _is_even(part)):
             continue
         joined[index] = pairs
         for k, m in pairs:
@@ -220,7 +233,7 @@ def _is_even(part: _Part) -> bool:
     xs = part.xs.astype(np.float64)
     degree = 1 if part.length < 60 else 2 if part.length < 300 else 3
     powers = np.vander(2 * (xs - xs[0]) / (xs[-1] - xs[0]) - 1, degree + 1)
-    fitted = powers @ np.linalg.lstsq(powers, part.ys, rcond=None)[0]
+    fitted = powers @ np.linalg.solve(powers.T @ powers, powers.T @ part.ys)
     far = np.abs(part.ys - fitted) > 1.0 + 0.003 * part.length
     return bool(np.count_nonzero(far) < 0.15 * part.length)
 
@@ -246,9 +259,12 @@ def _course(part: _Part, scale: float, width: int) -> Course:
     """A piece's course in page pixels, evened out over the strokes that cross it."""
     first, last = int(part.xs[0] / scale), int((part.xs[-1] + 1) / scale)
     xs = np.arange(max(first, 0), min(last + 1, width))
-    window = min(len(part.ys), 31) | 1
-    padded = np.pad(part.ys, window // 2, mode="reflect", reflect_type="odd") if len(part.ys) > window else part.ys
-    smooth = np.convolve(padded, np.ones(window) / window, mode="valid") if len(part.ys) > window else padded
+    window, smooth = 31, part.ys
+    if len(smooth) > window:
+        # Mirrored in its ends, as `numpy.pad` does it for any shape.
+        half = window // 2
+        before, after = 2 * smooth[0] - smooth[half:0:-1], 2 * smooth[-1] - smooth[-2 : -half - 2 : -1]
+        smooth = np.convolve(np.concatenate((before, smooth, after)), np.ones(window) / window, mode="valid")
     ys = np.interp((xs + 0.5) * scale - 0.5, part.xs, smooth)
     return xs, (ys + 0.5) / scale - 0.5
 
@@ -257,10 +273,19 @@ def _take(mask: Mask, part: _Part, scale: float, ink: Mask) -> None:
     """Take a line out of ``ink``, as it shows in ``mask``."""
     reach = max(4, round(0.004 * max(mask.shape)))
     xs, ys = _course(part, scale, mask.shape[1])
-    top = max(int(ys.min()) - 4 * reach, 0)
-    strip = np.ascontiguousarray(mask[top : int(ys.max()) + 4 * reach, xs[0] : xs[-1] + 1])
-    rows, columns, alone = line_ink(strip, (xs - xs[0], ys - top), reach)
-    ink[rows[alone] + top, columns[alone] + xs[0]] = False
+    top, left = max(int(ys.min()) - 4 * reach, 0), int(xs[0])
+    strip = mask[top : int(ys.max()) + 4 * reach, left : xs[-1] + 1]
+    if strip.strides[0] < strip.strides[1]:  # A page on its side: turned in blocks, or each pixel is far from the next.
+        strip = cv2.transpose(strip.T.view(np.uint8)).view(np.bool_)
+    columns, first, last, crossed = _line_band(strip, (xs - left, ys - top), reach)
+    begin, end = np.full(strip.shape[1], strip.shape[0]), np.full(strip.shape[1], -1)
+    begin[columns[~crossed]], end[columns[~crossed]] = first[~crossed], last[~crossed]
+    for start in range(0, len(begin), _AT_ONCE):
+        above, below = begin[start : start + _AT_ONCE], end[start : start + _AT_ONCE]
+        low, high = int(above.min()), int(below.max()) + 1
+        rows = np.arange(low, high)[:, None]
+        window = ink[top + low : top + high, left + start : left + start + len(above)]
+        window &= (rows < above) | (rows > below)
 
 
 def _draw(parts: list[_Part], shape: tuple[int, ...]) -> Binary:
@@ -287,27 +312,39 @@ def _thickness(mask: Mask, xs: NDArray[np.int_], course: NDArray[np.float64], re
     """Typical thickness of the line near a course, and how far beside the course it runs; zeros when there is none."""
     if xs.size == 0:
         return 0.0, 0.0
-    steps = np.arange(-reach, reach + 1)[:, None]
-    window = _at(mask, np.rint(course).astype(np.intp) + steps, xs)
-    amount = window.sum(axis=0, dtype=np.int32)
+    window = _rows_from(mask, np.rint(course).astype(np.intp) - reach, xs, 2 * reach + 1)
+    amount = cv2.reduce(window, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0]
     counts = np.bincount(amount)
     counts[0] = 0
     if counts.sum() < 0.2 * xs.size:
         return 0.0, 0.0
     thickness = float(np.searchsorted(np.cumsum(counts), 0.4 * counts.sum()))
     plain = (amount > 0) & (amount <= 1.5 * thickness)
-    offsets = (window[:, plain] * steps).sum(axis=0) / amount[plain]
-    return thickness, float(np.median(offsets))
+    # Whole numbers, and so exact.
+    moment = np.arange(-reach, reach + 1).astype(np.float32) @ window.astype(np.float32)
+    return thickness, float(np.median(moment[plain] / amount[plain].astype(np.float64)))
 
 
-def _extent(mask: Mask, xs: NDArray[np.int_], start: NDArray[np.intp], step: int, reach: int) -> NDArray[np.intp]:
-    """How far ink goes on without a break from each start, upward (step -1) or downward (1), at most ``reach``."""
-    inked = _at(mask, start + step * np.arange(reach)[:, None], xs)
-    extent: NDArray[np.intp] = np.where(inked.all(axis=0), reach, inked.argmin(axis=0))
-    return extent
+def _unbroken(band: Binary) -> NDArray[np.intp]:
+    """How many rows from the first on are ink without a break, in each column."""
+    inked = band.view(np.bool_)
+    return np.where(inked.all(axis=0), len(band), inked.argmin(axis=0))
 
 
-def _at(mask: Mask, rows: NDArray[np.intp], xs: NDArray[np.int_]) -> Mask:
+def _rows_from(mask: Mask, start: NDArray[np.intp], xs: NDArray[np.int_], depth: int) -> Binary:
+    """Pixels of columns (M,) from each one's first row down, (depth, M); a row outside is the nearest one inside."""
+    turns = np.flatnonzero((start[1:] != start[:-1]) | (xs[1:] != xs[:-1] + 1)) + 1
+    if 8 * len(turns) > len(xs) or start.min(initial=0) < 0 or start.max(initial=0) + depth > mask.shape[0]:
+        return _at(mask, start + np.arange(depth)[:, None], xs).view(np.uint8)
+    # A line keeps its row over many columns: these are copied together.
+    band = np.empty((depth, len(xs)), np.uint8)
+    for first, last in pairwise([0, *turns.tolist(), len(xs)]):
+        row, column = int(start[first]), int(xs[first])
+        band[:, first:last] = mask[row : row + depth, column : column + last - first]
+    return band
+
+
+def _at(mask: NDArray[Any], rows: NDArray[np.intp], xs: NDArray[np.int_]) -> NDArray[Any]:
     """Pixels at rows (N, M) of columns (M,); a row outside is the nearest one inside."""
     rows = np.minimum(np.maximum(rows, 0), mask.shape[0] - 1)
     return np.asarray(mask.ravel().take(rows * mask.shape[1] + xs))
