@@ -70,12 +70,14 @@ def line_image(ink: Ink, mask: Mask) -> LineImage | None:
     scale = min(DIGIT_HEIGHT / digit, MAX_GROWTH, MAX_LENGTH / max(1, x1 - x0))
     window = (slice(y0, y1), slice(x0, x1))
     near = cv2.dilate(kept.view(np.uint8), np.ones((3, 3), np.uint8))
-    own = np.ascontiguousarray(ink[window])
-    raw = _resize(own, scale)
+    seen = np.ascontiguousarray(ink[window])
+    raw = _resize(seen, scale)
+    own = cv2.multiply(seen, near[window]).astype(np.uint8, copy=False)
     if ruled.any():
         beside = cv2.dilate(ruled.view(np.uint8), np.ones((3, 1), np.uint8))[window] > 0
-        own = np.where(beside & ~kept[window], 0, own).astype(np.uint8)
-    own = _resize((own * near[window]).astype(np.uint8, copy=False), scale)
+        own[beside & ~kept[window]] = 0
+    # Where nothing but the writing was to be seen, it is the same picture.
+    own = raw if np.array_equal(own, seen) else _resize(own, scale)
     small = _resize(kept[window].view(np.uint8) * np.uint8(255), scale) > 110
     return LineImage(
         ink=own,
@@ -134,7 +136,7 @@ def _ruling(mask: Mask, parts: _Parts) -> Mask:
         tall = _straight_runs(flat, reach, axis=0, thick=2.6 * stroke + 1)
         vertical = _anchored(tall, horizontal, reach=round(2 * stroke) + 2, ink=int(np.count_nonzero(flat)))
     border = _border_bars(flat, stroke) | _frames(parts, stroke)
-    lines = (horizontal | vertical | border).astype(bool)
+    lines = (horizontal | vertical | border).view(np.bool_)
     if not lines.any():
         return lines
     return lines & ~_crossings(mask, horizontal.astype(bool), vertical.astype(bool) | border.astype(bool), stroke)
@@ -157,7 +159,11 @@ def _straight_runs(flat: NDArray[np.uint8], length: int, *, axis: int, thick: fl
     across = np.ones((3, 1) if axis == 1 else (1, 3), np.uint8)
     along = np.ones((1, length) if axis == 1 else (length, 1), np.uint8)
     joined = cv2.morphologyEx(flat, cv2.MORPH_CLOSE, np.ones((1, 5) if axis == 1 else (5, 1), np.uint8))
-    runs = cv2.morphologyEx(cv2.dilate(joined, across), cv2.MORPH_OPEN, along, borderValue=0)
+    wide = cv2.dilate(joined, across)
+    # Most writing has too little ink in any row to hold a run.
+    if cv2.reduce(wide, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).max() < length:
+        return np.zeros_like(flat)
+    runs = cv2.morphologyEx(wide, cv2.MORPH_OPEN, along, borderValue=0)
     if not runs.any():
         return np.zeros_like(flat)
     # What is thicker than a line is not one: it survives an opening across.

@@ -278,7 +278,8 @@ def _full_range(ink: NDArray[np.uint8], mask: Mask) -> NDArray[np.uint8]:
 
 def _views(line: LineImage) -> list[NDArray[np.uint8]]:
     """What the line network looks at: the line as scanned, and without its printed lines."""
-    return [line_input(line), line_input(line, cleaned=True)]
+    seen = line_input(line)
+    return [seen, seen if line.ink is line.raw else line_input(line, cleaned=True)]
 
 
 def _numbered(fields: list[FieldReading]) -> Iterator[FieldReading]:

@@ -6,6 +6,7 @@ Over-segmentation and recognition (Casey and Lecolinet, "A survey of methods and
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -73,8 +74,7 @@ def segment(line: LineImage) -> Lattice:
     Returns:
         The lattice; without candidates when no ink is left.
     """
-    labels, boxes = _pieces(line)
-    areas = np.bincount(labels.ravel(), minlength=len(boxes) + 1)[1:]
+    labels, boxes, areas = _pieces(line)
     return Lattice(line, labels, areas, _candidates(boxes, line.digit_height))
 
 
@@ -127,30 +127,38 @@ def geometry(lattice: Lattice) -> NDArray[np.float32]:
     return np.clip(rows, -2.0, 3.0)
 
 
-def _pieces(line: LineImage) -> tuple[NDArray[np.int32], list[tuple[int, int, int, int]]]:
-    """Split components at all plausible cuts and number the pieces by their horizontal centre."""
+def _pieces(line: LineImage) -> tuple[NDArray[np.int32], list[tuple[int, int, int, int]], NDArray[np.intp]]:
+    """Split components at all plausible cuts and number the pieces by their horizontal centre.
+
+    Returns:
+        Piece of each pixel, box and ink of each piece.
+    """
     labels, stats, _ = components(line.mask.view(np.uint8))
-    raw = np.zeros(labels.shape, np.int32)
+    cut: list[tuple[int, int, NDArray[np.uint16], range]] = []
     found: list[tuple[float, int, tuple[int, int, int, int]]] = []
-    for index, (x, y, width, height, _) in enumerate(stats.tolist()):
+    amounts = [0]
+    for index, (x, y, width, height, area) in enumerate(stats.tolist()):
         if index == 0:
             continue
         part = labels[y : y + height, x : x + width] == index
-        for piece in _split(part, line):
-            px, py, pw, ph = cv2.boundingRect(piece.view(np.uint8))
-            number = len(found) + 1
-            raw[y : y + height, x : x + width][piece] = number
-            box = (x + px, y + py, pw, ph)
-            found.append((box[0] + box[2] / 2, number, box))
+        pieces, inside = _split(part, area, line)
+        cut.append((x, y, pieces, range(len(amounts), len(amounts) + len(inside))))
+        for place, amount in enumerate(inside, start=1):
+            px, py, pw, ph = cv2.boundingRect(cv2.inRange(pieces, place, place)) if len(inside) > 1 else (0, 0, width, height)
+            found.append((x + px + pw / 2, len(amounts), (x + px, y + py, pw, ph)))
+            amounts.append(amount)
     groups = _attach(found, line.digit_height)
     groups.sort(key=lambda group: -group[2][2] * group[2][3])
     groups = sorted(groups[:MAX_LINE_PIECES], key=lambda group: group[0])
     lookup = np.zeros(len(found) + 1, np.int32)
-    boxes = []
-    for order, (_, numbers, box) in enumerate(groups, start=1):
+    for order, (_, numbers, _) in enumerate(groups, start=1):
         lookup[numbers] = order
-        boxes.append(box)
-    return lookup[raw], boxes
+    numbered = np.zeros(labels.shape, np.int32)
+    for x, y, pieces, numbers in cut:
+        window = numbered[y : y + pieces.shape[0], x : x + pieces.shape[1]]
+        window += np.concatenate(([0], lookup[numbers.start : numbers.stop])).astype(np.int32)[pieces]
+    areas = np.array([sum(amounts[number] for number in numbers) for _, numbers, _ in groups], np.intp)
+    return numbered, [box for _, _, box in groups], areas
 
 
 def _attach(
@@ -176,26 +184,27 @@ def _attach(
     return groups
 
 
-def _split(part: Mask, line: LineImage) -> list[Mask]:
-    """Cut one component along every plausible slanted line."""
+def _split(part: Mask, area: int, line: LineImage) -> tuple[NDArray[np.uint16], list[int]]:
+    """Cut one component of some area along every plausible slanted line.
+
+    Returns:
+        Piece of each pixel from 1, 0 beside the component, and the pixels in each piece.
+    """
     height, width = part.shape
     unit, stroke = line.digit_height, line.stroke
+    pieces = part.astype(np.uint16)
     if width < max(0.42 * unit, 3 * stroke) or height < 0.3 * unit:
-        return [part]
+        return pieces, [area]
     cuts = _cuts(part, unit, stroke)
     if not cuts:
-        return [part]
+        return pieces, [area]
     rows = np.arange(height, dtype=np.float32)[:, None] - height / 2
     columns = np.arange(width, dtype=np.float32)[None, :]
-    side = np.zeros(part.shape, np.int32)
     for position, slant in cuts:
-        side += columns > position - slant * rows
-    pieces: list[Mask] = []
-    for value in range(len(cuts) + 1):
-        piece = part & (side == value)
-        if piece.any():
-            pieces.append(piece)
-    return _absorb_slivers(pieces, stroke)
+        pieces += columns > position - slant * rows
+    pieces *= part
+    amounts = np.bincount(pieces.ravel(), minlength=len(cuts) + 2)[1:].tolist()
+    return _absorb_slivers(pieces, amounts, stroke)
 
 
 def _cuts(part: Mask, unit: float, stroke: float) -> list[tuple[float, float]]:
@@ -206,40 +215,37 @@ def _cuts(part: Mask, unit: float, stroke: float) -> list[tuple[float, float]]:
     edge = max(0.14 * unit, 1.2 * stroke)
     ink, runs = _profiles(part)
     smooth = cv2.blur(ink, (3, 1))
-    low = np.zeros(ink.shape, np.bool_)
-    low[:, 1:-1] = (smooth[:, 1:-1] <= smooth[:, :-2]) & (smooth[:, 1:-1] <= smooth[:, 2:])
-    positions = np.arange(ink.shape[1], dtype=np.float32) - (ink.shape[1] - width) // 2
-    low &= (positions >= edge) & (positions <= width - edge)
-    leaning = np.array([[0.3 * stroke * abs(slant - 0.25)] for slant in SLANTS], np.float32)
-    cost = ink + 1.2 * stroke * (runs - 1) + leaning
-    allowed = (ink <= ink_limit) & (runs <= run_limit)
+    before = (ink.shape[1] - width) // 2
+    # Columns that are at least this far from both ends; the profiles reach beyond these.
+    first, last = before + math.ceil(np.float32(edge)), before + math.floor(np.float32(width - edge)) + 1
+    middle = smooth[:, first:last]
+    low = (middle <= smooth[:, first - 1 : last - 1]) & (middle <= smooth[:, first + 1 : last + 1])
+    slants, columns = np.nonzero(low)
+    amount, number = ink[:, first:last][low], runs[:, first:last][low]
+    leaning = np.array([0.3 * stroke * abs(slant - 0.25) for slant in SLANTS], np.float32)
+    cost = amount + 1.2 * stroke * (number - 1) + leaning[slants]
+    allowed = (amount <= ink_limit) & (number <= run_limit)
+    order = np.lexsort((slants, columns, cost))
+    places = (columns[order] + (first - before)).astype(np.float64).tolist()
+    leans = [SLANTS[slant] for slant in slants[order].tolist()]
+    ordered = list(zip(places, leans, allowed[order].tolist(), strict=True))
     chosen: list[tuple[float, float]] = []
     apart = max(0.13 * unit, 1.1 * stroke)
-    for position, slant in _cheapest_first(low & allowed, cost, positions):
-        if all(abs(position - other) >= apart for other, _ in chosen):
+    for position, slant, free in ordered:
+        if free and all(abs(position - other) >= apart for other, _ in chosen):
             chosen.append((position, slant))
     # What is still wider than most digits may hold several: there the best cut is taken however much ink it crosses.
     widest = 0.9 * unit
     if not _has_wide(chosen, width, widest):
         return sorted(chosen)
-    for position, slant in _cheapest_first(low & ~allowed, cost, positions):
-        before = max([other for other, _ in chosen if other <= position], default=0.0)
+    for position, slant, free in ordered:
+        if free:
+            continue
+        before_it = max([other for other, _ in chosen if other <= position], default=0.0)
         after = min([other for other, _ in chosen if other > position], default=float(width))
-        if after - before > widest and min(position - before, after - position) >= 0.26 * unit:
+        if after - before_it > widest and min(position - before_it, after - position) >= 0.26 * unit:
             chosen.append((position, slant))
     return sorted(chosen)
-
-
-def _cheapest_first(
-    where: NDArray[np.bool_], cost: NDArray[np.float32], positions: NDArray[np.float32]
-) -> list[tuple[float, float]]:
-    """List the cuts that are marked in (slants, columns) as (column at mid height, slant), by their cost."""
-    slants, columns = np.nonzero(where)
-    order = np.lexsort((np.array(SLANTS)[slants], positions[columns], cost[slants, columns]))
-    return [
-        (position, SLANTS[slant])
-        for position, slant in zip(positions[columns[order]].tolist(), slants[order].tolist(), strict=True)
-    ]
 
 
 def _has_wide(cuts: list[tuple[float, float]], width: int, limit: float) -> bool:
@@ -251,38 +257,57 @@ def _has_wide(cuts: list[tuple[float, float]], width: int, limit: float) -> bool
 def _profiles(part: Mask) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Measure, for each slant, how much ink a cut at each column crosses and in how many runs, (slants, columns)."""
     flat = part.view(np.uint8)
-    reach = int(np.ceil(max(abs(slant) for slant in SLANTS) * flat.shape[0] / 2)) + 1
+    height = flat.shape[0]
+    reach = int(np.ceil(max(abs(slant) for slant in SLANTS) * height / 2)) + 1
     padded = cv2.copyMakeBorder(flat, 1, 0, reach, reach, cv2.BORDER_CONSTANT, value=0)
-    ink = np.empty((len(SLANTS), padded.shape[1]), np.float32)
-    runs = np.empty_like(ink)
-    for slant, amount, number in zip(SLANTS, ink, runs, strict=True):
-        sheared = _shear(padded, slant)
-        amount[:] = cv2.reduce(sheared, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)
-        number[:] = cv2.reduce(cv2.subtract(sheared[1:], sheared[:-1]), 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)
-    return ink, runs
+    width = padded.shape[1]
+    # Side by side, so that all are measured at once.
+    sheared = np.empty((height + 1, len(SLANTS) * width), np.uint8)
+    for index, slant in enumerate(SLANTS):
+        _shear(padded, slant, sheared[:, index * width : (index + 1) * width])
+    ink = cv2.reduce(sheared, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)
+    begun = cv2.subtract(sheared[1:], sheared[:-1])
+    runs = cv2.reduce(begun, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F)
+    shape = (len(SLANTS), width)
+    return ink.reshape(shape).astype(np.float32, copy=False), runs.reshape(shape).astype(np.float32, copy=False)
 
 
-def _shear(flat: cv2.typing.MatLike, slant: float) -> cv2.typing.MatLike:
+def _shear(flat: cv2.typing.MatLike, slant: float, out: NDArray[np.uint8]) -> None:
     """Move rows sideways so that lines of a slant become columns."""
     if slant == 0.0:
-        return flat
+        out[:] = flat
+        return
     height, width = flat.shape
     matrix = np.array([[1.0, slant, -slant * height / 2], [0.0, 1.0, 0.0]], np.float32)
-    return cv2.warpAffine(flat, matrix, (width, height), flags=cv2.INTER_NEAREST)
+    cv2.warpAffine(flat, matrix, (width, height), dst=out, flags=cv2.INTER_NEAREST)
 
 
-def _absorb_slivers(pieces: list[Mask], stroke: float) -> list[Mask]:
-    """Give slivers back to the piece before them: a cut may shave the edge off a stroke."""
-    kept: list[Mask] = []
-    for piece in pieces:
-        if kept and np.count_nonzero(piece) < 1.2 * stroke * stroke:
-            kept[-1] = kept[-1] | piece
-        else:
-            kept.append(piece)
-    if len(kept) > 1 and np.count_nonzero(kept[0]) < 1.2 * stroke * stroke:
-        kept[1] = kept[0] | kept[1]
-        kept.pop(0)
-    return kept
+def _absorb_slivers(
+    pieces: NDArray[np.uint16], amounts: list[int], stroke: float
+) -> tuple[NDArray[np.uint16], list[int]]:
+    """Give slivers back to the piece before them, or the first to the one after it: a cut may shave a stroke's edge.
+
+    Args:
+        pieces: Piece of each pixel from 1, (H, W).
+        amounts: Pixels of each piece, perhaps none.
+        stroke: Width of the pen.
+
+    Returns:
+        The same without slivers and pieces of no pixel.
+    """
+    least = 1.2 * stroke * stroke
+    kept: list[int] = []
+    place = [0]
+    for amount in amounts:
+        if amount and kept and amount < least:
+            kept[-1] += amount
+        elif amount:
+            kept.append(amount)
+        place.append(len(kept))
+    if len(kept) > 1 and kept[0] < least:
+        kept[:2] = [kept[0] + kept[1]]
+        place = [min(number, 1) if number < 2 else number - 1 for number in place]
+    return (pieces if len(kept) == len(amounts) else np.array(place, np.uint16)[pieces]), kept
 
 
 def _candidates(boxes: list[tuple[int, int, int, int]], unit: float) -> tuple[Candidate, ...]:
