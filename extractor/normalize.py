@@ -8,6 +8,8 @@ of mass in the middle.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -103,49 +105,60 @@ def normalize_runs(
     inner = np.empty((len(runs), INNER, INNER), np.uint8)
     dark = np.maximum(ink, FAINTEST)
     for small, (first, last, x, y, width, height) in zip(inner, runs.tolist(), strict=True):
+        window = (slice(y, y + height), slice(x, x + width))
+        square = cv2.bitwise_and(dark[window], cv2.inRange(labels[window], first, last))
         side = max(width, height, LEAST_SIDE)
         left, top = (side - width) // 2, (side - height) // 2
-        window = (slice(y, y + height), slice(x, x + width))
-        square = np.zeros((side, side), np.uint8)
-        own = cv2.inRange(labels[window], first, last)
-        cv2.bitwise_and(dark[window], own, dst=square[top : top + height, left : left + width])
-        _shrink(square, small)
+        _shrink(_padded(square, (top, side - height - top, left, side - width - left)), small)
     inner = _stretched(inner)
     positions = _paste_positions(inner)
     known = np.where(labels > 0, ink, 0).astype(np.uint8)
-    for index, (run, (column, row)) in enumerate(zip(runs.tolist(), positions.tolist(), strict=True)):
+    frames = _frames(runs, positions, known.shape)
+    for index, (column, row) in enumerate(positions.tolist()):
         crops[index, row : row + INNER, column : column + INNER] = inner[index]
-        _surroundings(known, labels, run, (column, row), context[index])
+    for out, (first, last, ax, ay, bx, by, *margins) in zip(context, frames, strict=True):
+        if ax < bx and ay < by:
+            other = cv2.subtract(known[ay:by, ax:bx], cv2.inRange(labels[ay:by, ax:bx], first, last))
+            cv2.resize(_padded(other, margins), (SIZE, SIZE), dst=out, interpolation=cv2.INTER_AREA)
     return crops, context
 
 
-def _surroundings(
-    known: NDArray[np.uint8],
-    labels: NDArray[np.int32],
-    run: list[int],
-    position: tuple[int, int],
-    out: NDArray[np.uint8],
-) -> None:
-    """Cut the ink around a run of pieces, in the frame in which the run was pasted at a position, into `out`."""
-    first, last, x, y, width, height = run
-    side = max(width, height, LEAST_SIDE)
+def _frames(runs: NDArray[np.int64], positions: NDArray[np.int64], shape: tuple[int, ...]) -> list[list[int]]:
+    """Say what to cut out around each run of pieces, in the frame in which it was pasted at its position.
+
+    Args:
+        runs: As for `normalize_runs`.
+        positions: Columns and rows, (N, 2).
+        shape: Of the picture.
+
+    Returns:
+        For each run its first and last label, left, top, right and bottom (exclusive) of what of the frame is looked
+        at, and how far the frame goes on above, below, left and right of it.
+    """
+    first, last, x, y, width, height = runs.T
+    side = np.maximum(np.maximum(width, height), LEAST_SIDE)
     # The frame reaches 0.7 sides from the middle of the ink, and a little more where its mass lies aside.
     margin = side // 2 + 4
-    x0, y0 = max(0, x - margin), max(0, y - margin)
-    x1, y1 = min(known.shape[1], x + width + margin), min(known.shape[0], y + height + margin)
+    x0, y0 = np.maximum(x - margin, 0), np.maximum(y - margin, 0)
+    x1, y1 = np.minimum(x + width + margin, shape[1]), np.minimum(y + height + margin, shape[0])
     scale = side / INNER
-    left = round(x - x0 - (side - width) // 2 - position[0] * scale) + x0
-    top = round(y - y0 - (side - height) // 2 - position[1] * scale) + y0
-    size = max(1, round(SIZE * scale))
-    patch = np.zeros((size, size), np.uint8)
-    ax, ay, bx, by = max(left, x0), max(top, y0), min(left + size, x1), min(top + size, y1)
-    if ax < bx and ay < by:
-        own = cv2.inRange(labels[ay:by, ax:bx], first, last)
-        cv2.subtract(known[ay:by, ax:bx], own, dst=patch[ay - top : by - top, ax - left : bx - left])
-    cv2.resize(patch, (SIZE, SIZE), dst=out, interpolation=cv2.INTER_AREA)
+    column, row = positions.T
+    left = np.rint(x - x0 - (side - width) // 2 - column * scale).astype(np.int64) + x0
+    top = np.rint(y - y0 - (side - height) // 2 - row * scale).astype(np.int64) + y0
+    size = np.maximum(np.rint(SIZE * scale).astype(np.int64), 1)
+    ax, ay = np.maximum(left, x0), np.maximum(top, y0)
+    bx, by = np.minimum(left + size, x1), np.minimum(top + size, y1)
+    margins = (ay - top, top + size - by, ax - left, left + size - bx)
+    found: list[list[int]] = np.column_stack((first, last, ax, ay, bx, by, *margins)).tolist()
+    return found
 
 
-def _shrink(square: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+def _padded(picture: cv2.typing.MatLike, margins: Sequence[int]) -> cv2.typing.MatLike:
+    """Add no ink above, below, left and right of a picture."""
+    return cv2.copyMakeBorder(picture, *margins, cv2.BORDER_CONSTANT) if any(margins) else picture
+
+
+def _shrink(square: cv2.typing.MatLike, out: NDArray[np.uint8]) -> None:
     """Area-average a square to 20x20 into `out`."""
     while square.shape[0] < INNER:
         square = np.repeat(np.repeat(square, 2, axis=0), 2, axis=1)

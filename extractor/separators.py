@@ -7,6 +7,7 @@ end of a digit is not.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -14,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractor.decoding import Path
+from extractor.preprocess import components
 from extractor.readings import SeparatorKind
-from extractor.segmentation import Lattice
+from extractor.segmentation import Candidate, Lattice
 
 Box = tuple[int, int, int, int]
 
@@ -105,19 +107,20 @@ def find_separators(lattice: Lattice, path: Path) -> list[Mark]:
     owner = np.zeros(lattice.pieces + 1, np.int32)
     for number, item in enumerate(chosen, start=1):
         owner[item.start + 1 : item.stop + 1] = number
-    taken = owner[lattice.labels]
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(lattice.line.mask.astype(np.uint8), connectivity=8)
-    main = _main_components(np.asarray(labels, np.int32), taken, count, len(chosen))
-    if len(np.unique(main[1:])) == count - 1:  # Each component is the body of a digit: most strings end here.
+    labels, stats, _ = components(lattice.line.mask.view(np.uint8))
+    count = len(stats)
+    bodies = [_body(lattice, labels, item) for item in chosen]
+    main = [0, *(label for label, _ in bodies)]
+    if len(set(main[1:])) == count - 1:  # Each component is the body of a digit: most strings end here.
         return []
-    frame = _frame(lattice, np.where(labels == main[taken], taken, 0), len(chosen))
+    frame = _frame(lattice, [(item.box, body) for item, (_, body) in zip(chosen, bodies, strict=True)])
     marks: list[Mark] = []
     for index in range(1, count):
         x, y, width, height, _ = (int(value) for value in stats[index])
         if max(width, height) > DASH[1] * frame.unit:
             continue
         part = labels[y : y + height, x : x + width] == index
-        owners = np.unique(taken[y : y + height, x : x + width][part])
+        owners = np.unique(owner[lattice.labels[y : y + height, x : x + width][part]])
         if len(owners) > 1 or (owners[0] and main[owners[0]] == index):
             continue
         # What was read as part of a digit may be a stroke of its own only where the rest of the digit does not reach.
@@ -131,17 +134,25 @@ def find_separators(lattice: Lattice, path: Path) -> list[Mark]:
     return _plausible(_joined(marks), len(chosen))
 
 
-def _frame(lattice: Lattice, digits: NDArray[np.int32], count: int) -> _Frame:
-    """Measure the digits, given which of them each pixel belongs to (0: none)."""
-    boxes = np.zeros((count, 4))
-    feet = np.zeros((count, 2))
-    for number in range(1, count + 1):
-        rows, columns = np.nonzero(digits == number)
-        if not rows.size:
-            continue
-        boxes[number - 1] = columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1
-        low = columns[rows >= rows.max() - 0.3 * np.ptp(rows)]
-        feet[number - 1] = low.min(), low.max() + 1
+def _body(lattice: Lattice, labels: NDArray[np.int32], digit: Candidate) -> tuple[int, NDArray[np.bool_]]:
+    """The component that holds most of a digit's ink, and which pixels of the digit's box that is."""
+    x, y, width, height = digit.box
+    window = (slice(y, y + height), slice(x, x + width))
+    own = cv2.inRange(lattice.labels[window], digit.start + 1, digit.stop).view(np.bool_)
+    inside = labels[window]
+    label = int(np.bincount(inside[own]).argmax())
+    return label, own & (inside == label)
+
+
+def _frame(lattice: Lattice, bodies: list[tuple[Box, NDArray[np.bool_]]]) -> _Frame:
+    """Measure the digits, given their boxes and the ink in these."""
+    boxes = np.zeros((len(bodies), 4))
+    feet = np.zeros((len(bodies), 2))
+    for number, ((x, y, _, _), body) in enumerate(bodies):
+        rows, columns = np.flatnonzero(body.any(axis=1)), np.flatnonzero(body.any(axis=0))
+        boxes[number] = x + columns[0], y + rows[0], np.ptp(columns) + 1, np.ptp(rows) + 1
+        low = np.flatnonzero(body[math.ceil(rows[-1] - 0.3 * np.ptp(rows)) :].any(axis=0))
+        feet[number] = x + low[0], x + low[-1] + 1
     return _Frame(boxes, feet, float(np.median(boxes[:, 3])), lattice.line.stroke)
 
 
@@ -154,13 +165,6 @@ def _is_rest_of_line(lattice: Lattice, box: Box, frame: _Frame) -> bool:
     above = gone[max(0, y - near) : y + height + near, max(0, x - 1) : x + width + 1]
     longest = max(np.count_nonzero(beside.any(axis=0)), np.count_nonzero(above.any(axis=1)))
     return bool(longest >= LEAST_PRINT * frame.unit)
-
-
-def _main_components(labels: NDArray[np.int32], taken: NDArray[np.int32], count: int, digits: int) -> NDArray[np.int64]:
-    """The component that holds most of each digit's ink, (1 + N,)."""
-    pairs = np.bincount((taken * count + labels).ravel(), minlength=(digits + 1) * count).reshape(digits + 1, count)
-    pairs[:, 0] = 0
-    return np.asarray(pairs.argmax(axis=1), np.int64)
 
 
 def _kind(part: NDArray[np.bool_], box: Box, frame: _Frame, *, is_apart: bool) -> SeparatorKind | None:
