@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from extractor.preprocess import CleanPage, Ink
+from extractor.preprocess import CleanPage, Ink, components
 
 Points = NDArray[np.float64]
 """Positions x, y on the page; the last axis has length 2."""
@@ -102,7 +102,7 @@ def _shrink(image: Ink, scale: float) -> Ink:
 
 def _frames(thin: Binary, most: int = 4) -> list[Points]:
     """Outlines (4, 2) of the large components that enclose much and fill little, largest first."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(thin, connectivity=8)
+    labels, stats, _ = components(thin)
     extent = stats[:, cv2.CC_STAT_WIDTH].astype(np.int64) * stats[:, cv2.CC_STAT_HEIGHT]
     extent[0] = 0
     frames: list[tuple[float, Points]] = []

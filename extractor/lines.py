@@ -196,11 +196,11 @@ def _border_bars(flat: NDArray[np.uint8], stroke: float) -> NDArray[np.uint8]:
     bars = np.zeros_like(flat)
     deep = max(2, round(0.12 * height))
     for edge in (slice(0, deep), slice(height - deep, height)):
-        full = flat[edge].mean(axis=1) > 0.6
+        full = cv2.reduce(flat[edge], 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0] / width > 0.6
         bars[edge][full] = flat[edge][full]
     deep = max(2, min(round(0.12 * width), round(6 * stroke)))
     for edge in (slice(0, deep), slice(width - deep, width)):
-        full = flat[:, edge].mean(axis=0) > 0.85
+        full = cv2.reduce(flat[:, edge], 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0] / height > 0.85
         bars[:, edge][:, full] = flat[:, edge][:, full]
     return bars
 

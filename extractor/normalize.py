@@ -86,7 +86,7 @@ def to_mnist_with_context(ink: NDArray[np.uint8], other: NDArray[np.uint8] | Non
 
 
 def normalize_runs(
-    ink: NDArray[np.uint8], labels: NDArray[np.int32], runs: NDArray[np.int64]
+    ink: NDArray[np.uint8], labels: NDArray[np.int32] | NDArray[np.uint8], runs: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Normalise many digits of one line, each a run of neighbouring pieces, with their surroundings.
 
@@ -94,7 +94,7 @@ def normalize_runs(
 
     Args:
         ink: Coverage, (H, W) uint8.
-        labels: Piece of each pixel from 1; 0 paper; (H, W) int32.
+        labels: Piece of each pixel from 1; 0 paper; (H, W) int32 or uint8.
         runs: For each of N digits its first and last label and the tight box of its pixels (x, y, w, h), (N, 6).
 
     Returns:
@@ -104,6 +104,9 @@ def normalize_runs(
     context = np.zeros((len(runs), SIZE, SIZE), np.uint8)
     inner = np.empty((len(runs), INNER, INNER), np.uint8)
     dark = np.maximum(ink, FAINTEST)
+    known = np.where(labels > 0, ink, 0).astype(np.uint8)
+    if runs[:, 1].max(initial=0) < 255 and labels.max(initial=0) <= 255:  # A quarter of the memory to look through.
+        labels = labels.astype(np.uint8)
     for small, (first, last, x, y, width, height) in zip(inner, runs.tolist(), strict=True):
         window = (slice(y, y + height), slice(x, x + width))
         square = cv2.bitwise_and(dark[window], cv2.inRange(labels[window], first, last))
@@ -112,7 +115,6 @@ def normalize_runs(
         _shrink(_padded(square, (top, side - height - top, left, side - width - left)), small)
     inner = _stretched(inner)
     positions = _paste_positions(inner)
-    known = np.where(labels > 0, ink, 0).astype(np.uint8)
     frames = _frames(runs, positions, known.shape)
     for index, (column, row) in enumerate(positions.tolist()):
         crops[index, row : row + INNER, column : column + INNER] = inner[index]

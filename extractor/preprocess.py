@@ -156,7 +156,8 @@ def binarize(darkness: NDArray[np.uint8]) -> tuple[Mask, float]:
     """
     empty = np.zeros(darkness.shape, np.bool_)
     smooth = cv2.GaussianBlur(darkness, (3, 3), 0)
-    gradient = cv2.morphologyEx(smooth, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    # What `MORPH_GRADIENT` is, in a third of its time.
+    gradient = cv2.subtract(cv2.dilate(smooth, _NEIGHBOURS), cv2.erode(smooth, _NEIGHBOURS))
     # How many pixels there are of each gradient and darkness: one pass for all that is counted below.
     joint = cv2.calcHist([gradient, darkness], [0, 1], None, [256, 256], [0, 256, 0, 256]).astype(np.float64)
     histogram = joint.sum(axis=1)
@@ -210,7 +211,9 @@ def stroke_width(mask: Mask) -> float:
     area = int(np.count_nonzero(mask))
     if area == 0:
         return 0.0
-    outline = area - cv2.countNonZero(cv2.erode(mask.view(np.uint8), _NEIGHBOURS, borderValue=0))
+    # All ink on the edge is outline.
+    inside = cv2.erode(mask.view(np.uint8), _NEIGHBOURS)[1:-1, 1:-1]
+    outline = area - (cv2.countNonZero(inside) if inside.size else 0)
     return max(1.0, 2.0 * area / max(outline, 1))
 
 

@@ -265,7 +265,8 @@ def _prepare(page: CleanPage, region: Region) -> _Strip:
         # The box is tight: with paper around it no stroke looks like the edge of a frame.
         margin = round(0.3 * height) + 2
         ink = cv2.copyMakeBorder(ink, margin, margin, margin, margin, cv2.BORDER_CONSTANT).astype(np.uint8)
-        mask = np.pad(mask, margin)
+        flat = cv2.copyMakeBorder(mask.view(np.uint8), margin, margin, margin, margin, cv2.BORDER_CONSTANT)
+        mask = flat.view(np.bool_)
     line = line_image(ink, mask)
     return _Strip(region, (x - margin, y - margin), line, None if line is None else segment(line))
 

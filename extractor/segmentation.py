@@ -110,7 +110,7 @@ def geometry(lattice: Lattice) -> NDArray[np.float32]:
     singles = boxes[stop - start == 1]
     tall = singles[singles[:, 3] >= 0.6 * unit]
     reference = tall if len(tall) else singles
-    top, bottom = np.median(reference[:, 1]), np.median(reference[:, 1] + reference[:, 3])
+    top, bottom = _median(reference[:, 1]), _median(reference[:, 1] + reference[:, 3])
     right_edges = np.maximum.accumulate(singles[:, 0] + singles[:, 2])
     left_edges = np.minimum.accumulate(singles[::-1, 0])[::-1]
     total = np.concatenate([[0], np.cumsum(lattice.areas)])
@@ -125,6 +125,13 @@ def geometry(lattice: Lattice) -> NDArray[np.float32]:
     rows[:, 6] = (total[stop] - total[start]) / np.maximum(1.0, width * height)
     rows[:, 7] = lattice.line.stroke / unit
     return np.clip(rows, -2.0, 3.0)
+
+
+def _median(values: NDArray[np.float32]) -> np.float32:
+    """The median of at least one number; `numpy.median` takes ten times as long over a few."""
+    ordered = np.sort(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / np.float32(2)
 
 
 def _pieces(line: LineImage) -> tuple[NDArray[np.int32], list[tuple[int, int, int, int]], NDArray[np.intp]]:

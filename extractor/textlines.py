@@ -327,12 +327,18 @@ def _attach(pieces: Pieces, group: _Ints, whole: NDArray[np.bool_], ruling: Ruli
     result = group.copy()
     centre = pieces.centre
     spaces = _spaces(pieces, np.arange(len(height)), ruling)
+    # The tallest string first, so that the first one in which a piece lies is its owner.
+    order = np.argsort(-tall[candidates], kind="stable")
+    candidates, reach = candidates[order], reach[order]
+    left, top, right, bottom = boxes[order].T
+    left, right, tallest = left - reach, right + reach, 0.6 * tall[candidates]
     for piece in np.flatnonzero(loose & whole & (pieces.area >= 4)):
         x, y = centre[piece]
-        inside = (boxes[:, 0] - reach <= x) & (x <= boxes[:, 2] + reach) & (boxes[:, 1] <= y) & (y <= boxes[:, 3])
-        inside &= (height[piece] < 0.6 * tall[candidates]) & (candidates != group[piece])
-        if inside.any():
-            owner = candidates[inside][np.argmax(tall[candidates][inside])]
+        inside = (left <= x) & (x <= right) & (top <= y) & (y <= bottom)
+        inside &= (height[piece] < tallest) & (candidates != group[piece])
+        first = int(inside.argmax())
+        if inside[first]:
+            owner = candidates[first]
             if spaces[piece] == spaces[owner - 1] or members[owner] > 1:
                 result[piece] = owner
     return result
