@@ -81,7 +81,7 @@ def ink_darkness(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if image.ndim == 3 and _is_grey(image):
         image = np.ascontiguousarray(image[:, :, 0])
     ratio = cv2.divide(image, background(image), scale=255)
-    darkness: NDArray[np.uint8] = cv2.bitwise_not(ratio).astype(np.uint8, copy=False)
+    darkness: NDArray[np.uint8] = cv2.bitwise_not(ratio, dst=ratio).astype(np.uint8, copy=False)
     if darkness.ndim == 2:
         return darkness
     blue, green, red = cv2.split(darkness)
@@ -156,8 +156,10 @@ def binarize(darkness: NDArray[np.uint8]) -> tuple[Mask, float]:
     """
     empty = np.zeros(darkness.shape, np.bool_)
     smooth = cv2.GaussianBlur(darkness, (3, 3), 0)
-    # What `MORPH_GRADIENT` is, in a third of its time.
-    gradient = cv2.subtract(cv2.dilate(smooth, _NEIGHBOURS), cv2.erode(smooth, _NEIGHBOURS))
+    # What `MORPH_GRADIENT` is, in a third of its time. Of a large page each new picture costs as much as what is done
+    # with it: three are used over and over.
+    spare, gradient = cv2.erode(smooth, _NEIGHBOURS), cv2.dilate(smooth, _NEIGHBOURS)
+    gradient = cv2.subtract(gradient, spare, dst=gradient)
     # How many pixels there are of each gradient and darkness: one pass for all that is counted below.
     joint = cv2.calcHist([gradient, darkness], [0, 1], None, [256, 256], [0, 256, 0, 256]).astype(np.float64)
     histogram = joint.sum(axis=1)
@@ -175,13 +177,15 @@ def binarize(darkness: NDArray[np.uint8]) -> tuple[Mask, float]:
     if inside.sum() == 0:
         return empty, 255.0
     level = float(np.searchsorted(np.cumsum(inside), 0.75 * inside.sum()))
-    weak = _above(smooth, max(0.62 * threshold, paper + 0.8 * floor))
+    weak = _above(smooth, max(0.62 * threshold, paper + 0.8 * floor), smooth)
     # A single dark pixel among light ones is noise, however dark.
-    mask = cv2.bitwise_and(_above(darkness, threshold), weak).astype(np.uint8, copy=False)
+    mask = _above(darkness, threshold, spare)
+    mask = cv2.bitwise_and(mask, weak, dst=mask)
     # A weak pixel counts only within two steps of a clear one: hysteresis must not flood a grey background.
     for _ in range(2):
-        mask = cv2.bitwise_and(cv2.dilate(mask, _NEIGHBOURS), weak).astype(np.uint8, copy=False)
-    return mask > 0, level
+        mask = cv2.bitwise_and(cv2.dilate(mask, _NEIGHBOURS, dst=gradient), weak, dst=mask)
+    ink = _above(mask, 0, mask, 1)
+    return np.asarray(ink, np.uint8).view(np.bool_), level
 
 
 def coverage(darkness: NDArray[np.uint8], level: float) -> Ink:
@@ -254,9 +258,9 @@ def percentile(counts: NDArray[np.integer[Any]], share: float) -> float:
     return float(low + (high - low) * part if part < 0.5 else high - (high - low) * (1 - part))
 
 
-def _above(values: cv2.typing.MatLike, threshold: float) -> NDArray[np.uint8]:
-    """255 where a value is above the threshold, else 0."""
-    return cv2.threshold(values, threshold, 255, cv2.THRESH_BINARY)[1].astype(np.uint8, copy=False)
+def _above(values: cv2.typing.MatLike, threshold: float, out: cv2.typing.MatLike, yes: int = 255) -> cv2.typing.MatLike:
+    """255 or ``yes`` where a value is above the threshold, else 0, in ``out``."""
+    return cv2.threshold(values, threshold, yes, cv2.THRESH_BINARY, dst=out)[1]
 
 
 def _is_grey(image: NDArray[np.uint8]) -> bool:
