@@ -110,8 +110,8 @@ def _frames(thin: Binary, most: int = 4) -> list[Points]:
         x, y, width, height, area = (int(value) for value in stats[label])
         if extent[label] < 0.02 * thin.size or min(width, height) < 30:
             break
-        ys, xs = np.nonzero(labels[y : y + height, x : x + width] == label)
-        hull = cv2.convexHull(np.column_stack((xs + x, ys + y)).astype(np.int32))
+        inside = labels[y : y + height, x : x + width] == label
+        hull = cv2.convexHull(cv2.findNonZero(inside.view(np.uint8))) + np.array([x, y], np.int32)
         enclosed = cv2.contourArea(hull)
         if area > 0.4 * enclosed:
             continue

@@ -318,7 +318,7 @@ def _thickness(mask: Mask, xs: NDArray[np.int_], course: NDArray[np.float64], re
     counts[0] = 0
     if counts.sum() < 0.2 * xs.size:
         return 0.0, 0.0
-    thickness = float(np.searchsorted(np.cumsum(counts), 0.4 * counts.sum()))
+    thickness = float(np.cumsum(counts).searchsorted(0.4 * counts.sum()))
     plain = (amount > 0) & (amount <= 1.5 * thickness)
     # Whole numbers, and so exact.
     moment = np.arange(-reach, reach + 1).astype(np.float32) @ window.astype(np.float32)

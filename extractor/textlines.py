@@ -254,13 +254,15 @@ def _bridged(pieces: Pieces, left: _Ints, right: _Ints, gap: _Floats) -> _Floats
     bridged = gap.copy()
     box, height = pieces.box, pieces.height
     marks = np.flatnonzero((height >= 3) & (height < 0.1 * pieces.labels.shape[0]) & (pieces.width < 6 * height))
+    begin, top, end, bottom = np.ascontiguousarray(box[marks].T)
+    tallness = height[marks]
     for link in np.flatnonzero((gap > 0.45) & (gap < 2.0)):
         one, other = left[link], right[link]
         scale = (box[other, 0] - box[one, 2]) / gap[link]
         tall = max(height[one], height[other])
-        between = (box[marks, 0] > box[one, 2]) & (box[marks, 2] < box[other, 0]) & (height[marks] < 0.45 * tall)
-        between &= box[marks, 1] > min(box[one, 1], box[other, 1]) + 0.25 * tall
-        between &= box[marks, 3] < max(box[one, 3], box[other, 3]) + 0.25 * tall
+        between = (begin > box[one, 2]) & (end < box[other, 0]) & (tallness < 0.45 * tall)
+        between &= top > min(box[one, 1], box[other, 1]) + 0.25 * tall
+        between &= bottom < max(box[one, 3], box[other, 3]) + 0.25 * tall
         inside = box[marks[between]]
         if len(inside):
             sides = (inside[:, 0].min() - box[one, 2], box[other, 0] - inside[:, 2].max())
