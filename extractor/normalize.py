@@ -157,7 +157,10 @@ def _frames(runs: NDArray[np.int64], positions: NDArray[np.int64], shape: tuple[
 
 def _padded(picture: cv2.typing.MatLike, margins: Sequence[int]) -> cv2.typing.MatLike:
     """Add no ink above, below, left and right of a picture."""
-    return cv2.copyMakeBorder(picture, *margins, cv2.BORDER_CONSTANT) if any(margins) else picture
+    if not any(margins):
+        return picture
+    above, below, left, right = margins
+    return cv2.copyMakeBorder(picture, above, below, left, right, cv2.BORDER_CONSTANT)
 
 
 def _shrink(square: cv2.typing.MatLike, out: NDArray[np.uint8]) -> None:

@@ -131,7 +131,7 @@ def _median(values: NDArray[np.float32]) -> np.float32:
     """The median of at least one number; `numpy.median` takes ten times as long over a few."""
     ordered = np.sort(values)
     middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / np.float32(2)
+    return np.float32(ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / np.float32(2))
 
 
 def _pieces(line: LineImage) -> tuple[NDArray[np.int32], list[tuple[int, int, int, int]], NDArray[np.intp]]:
@@ -141,7 +141,7 @@ def _pieces(line: LineImage) -> tuple[NDArray[np.int32], list[tuple[int, int, in
         Piece of each pixel, box and ink of each piece.
     """
     labels, stats, _ = components(line.mask.view(np.uint8))
-    cut: list[tuple[int, int, NDArray[np.uint16], range]] = []
+    cut: list[tuple[int, int, NDArray[np.uint16], slice]] = []
     found: list[tuple[float, int, tuple[int, int, int, int]]] = []
     amounts = [0]
     for index, (x, y, width, height, area) in enumerate(stats.tolist()):
@@ -149,9 +149,10 @@ def _pieces(line: LineImage) -> tuple[NDArray[np.int32], list[tuple[int, int, in
             continue
         part = labels[y : y + height, x : x + width] == index
         pieces, inside = _split(part, area, line)
-        cut.append((x, y, pieces, range(len(amounts), len(amounts) + len(inside))))
+        cut.append((x, y, pieces, slice(len(amounts), len(amounts) + len(inside))))
         for place, amount in enumerate(inside, start=1):
-            px, py, pw, ph = cv2.boundingRect(cv2.inRange(pieces, place, place)) if len(inside) > 1 else (0, 0, width, height)
+            whole = len(inside) == 1
+            px, py, pw, ph = (0, 0, width, height) if whole else cv2.boundingRect(cv2.inRange(pieces, place, place))
             found.append((x + px + pw / 2, len(amounts), (x + px, y + py, pw, ph)))
             amounts.append(amount)
     groups = _attach(found, line.digit_height)
@@ -161,9 +162,9 @@ def _pieces(line: LineImage) -> tuple[NDArray[np.int32], list[tuple[int, int, in
     for order, (_, numbers, _) in enumerate(groups, start=1):
         lookup[numbers] = order
     numbered = np.zeros(labels.shape, np.int32)
-    for x, y, pieces, numbers in cut:
+    for x, y, pieces, own in cut:
         window = numbered[y : y + pieces.shape[0], x : x + pieces.shape[1]]
-        window += np.concatenate(([0], lookup[numbers.start : numbers.stop])).astype(np.int32)[pieces]
+        window += np.append(lookup[:1], lookup[own])[pieces]
     areas = np.array([sum(amounts[number] for number in numbers) for _, numbers, _ in groups], np.intp)
     return numbered, [box for _, _, box in groups], areas
 

@@ -135,12 +135,12 @@ def find_separators(lattice: Lattice, path: Path) -> list[Mark]:
 
 
 def _body(lattice: Lattice, labels: NDArray[np.int32], digit: Candidate) -> tuple[int, NDArray[np.bool_]]:
-    """The component that holds most of a digit's ink, and which pixels of the digit's box that is."""
+    """The component that holds most of a digit's ink, 0 if it has none, and which pixels of the digit's box that is."""
     x, y, width, height = digit.box
     window = (slice(y, y + height), slice(x, x + width))
     own = cv2.inRange(lattice.labels[window], digit.start + 1, digit.stop).view(np.bool_)
     inside = labels[window]
-    label = int(np.bincount(inside[own]).argmax())
+    label = int(np.bincount(inside[own], minlength=1).argmax())
     return label, own & (inside == label)
 
 
@@ -150,6 +150,8 @@ def _frame(lattice: Lattice, bodies: list[tuple[Box, NDArray[np.bool_]]]) -> _Fr
     feet = np.zeros((len(bodies), 2))
     for number, ((x, y, _, _), body) in enumerate(bodies):
         rows, columns = np.flatnonzero(body.any(axis=1)), np.flatnonzero(body.any(axis=0))
+        if not rows.size:
+            continue
         boxes[number] = x + columns[0], y + rows[0], np.ptp(columns) + 1, np.ptp(rows) + 1
         low = np.flatnonzero(body[math.ceil(rows[-1] - 0.3 * np.ptp(rows)) :].any(axis=0))
         feet[number] = x + low[0], x + low[-1] + 1
