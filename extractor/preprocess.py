@@ -258,6 +258,17 @@ def percentile(counts: NDArray[np.integer[Any]], share: float) -> float:
     return float(low + (high - low) * part if part < 0.5 else high - (high - low) * (1 - part))
 
 
+def median(values: NDArray[np.floating[Any]]) -> float:
+    """The median as `numpy.median` has it, which takes ten times as long over a few numbers.
+
+    Args:
+        values: (N,), at least one.
+    """
+    ordered = np.sort(values)
+    middle = len(ordered) // 2
+    return float(ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2)
+
+
 def _above(values: cv2.typing.MatLike, threshold: float, out: cv2.typing.MatLike, yes: int = 255) -> cv2.typing.MatLike:
     """255 or ``yes`` where a value is above the threshold, else 0, in ``out``."""
     return cv2.threshold(values, threshold, yes, cv2.THRESH_BINARY, dst=out)[1]

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from extractor.preprocess import Mask, components
+from extractor.preprocess import Mask, components, median
 
 Binary = NDArray[np.uint8]
 """0 or 1, (H, W)."""
@@ -322,7 +322,7 @@ def _thickness(mask: Mask, xs: NDArray[np.int_], course: NDArray[np.float64], re
     plain = (amount > 0) & (amount <= 1.5 * thickness)
     # Whole numbers, and so exact.
     moment = np.arange(-reach, reach + 1).astype(np.float32) @ window.astype(np.float32)
-    return thickness, float(np.median(moment[plain] / amount[plain].astype(np.float64)))
+    return thickness, median(moment[plain] / amount[plain].astype(np.float64))
 
 
 def _unbroken(band: Binary) -> NDArray[np.intp]:

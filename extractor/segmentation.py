@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from extractor.lines import LineImage
 from extractor.normalize import normalize_runs
-from extractor.preprocess import Mask, components
+from extractor.preprocess import Mask, components, median
 
 SLANTS = (-0.25, 0.0, 0.25, 0.5, 0.75)
 """Horizontal pixels per vertical pixel along which cuts are looked for; positive leans to the right as writing does."""
@@ -110,7 +110,7 @@ def geometry(lattice: Lattice) -> NDArray[np.float32]:
     singles = boxes[stop - start == 1]
     tall = singles[singles[:, 3] >= 0.6 * unit]
     reference = tall if len(tall) else singles
-    top, bottom = _median(reference[:, 1]), _median(reference[:, 1] + reference[:, 3])
+    top, bottom = median(reference[:, 1]), median(reference[:, 1] + reference[:, 3])
     right_edges = np.maximum.accumulate(singles[:, 0] + singles[:, 2])
     left_edges = np.minimum.accumulate(singles[::-1, 0])[::-1]
     total = np.concatenate([[0], np.cumsum(lattice.areas)])
@@ -125,13 +125,6 @@ def geometry(lattice: Lattice) -> NDArray[np.float32]:
     rows[:, 6] = (total[stop] - total[start]) / np.maximum(1.0, width * height)
     rows[:, 7] = lattice.line.stroke / unit
     return np.clip(rows, -2.0, 3.0)
-
-
-def _median(values: NDArray[np.float32]) -> np.float32:
-    """The median of at least one number; `numpy.median` takes ten times as long over a few."""
-    ordered = np.sort(values)
-    middle = len(ordered) // 2
-    return np.float32(ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / np.float32(2))
 
 
 def _pieces(line: LineImage) -> tuple[NDArray[np.int32], list[tuple[int, int, int, int]], NDArray[np.intp]]:
