@@ -19,7 +19,7 @@ from extractor.decoding import Path as LatticePath
 from extractor.decoding import best_paths
 from extractor.documents import load_page
 from extractor.layout import find_regions
-from extractor.line_input import line_input
+from extractor.line_input import line_views
 from extractor.preprocess import clean
 from extractor.reader import Evidence
 from extractor.readings import PageReading
@@ -145,7 +145,7 @@ def _crops(evidence: Evidence, path: LatticePath) -> Picture:
 
 def _steps(evidence: Evidence) -> Picture:
     """Show what the line network sees, and below it how probable it finds each digit at each step."""
-    view = line_input(evidence.lattice.line)
+    view = line_views(evidence.lattice.line)[0]
     steps = np.exp(evidence.views[0])
     zoom = _zoom(view.shape[1])
     table = np.full((10 * 18, view.shape[1] * zoom, 3), 255, np.uint8)

@@ -137,7 +137,7 @@ def propose(
     """
     by_lattice = {path.text: path for path in best or best_paths(lattice, scores, PROPOSALS)}
     texts = dict.fromkeys(by_lattice)
-    for steps in {id(steps): steps for steps in views}.values():
+    for steps in views:
         texts.update(dict.fromkeys(text for text, _ in beam_search(steps, PROPOSALS)))
     if also is not None:
         texts.update(dict.fromkeys(also(tuple(texts))))

@@ -19,14 +19,23 @@ STRIDE = 4
 """Columns of input for one step of output."""
 MAX_WIDTH = 2048
 """Longer lines are squeezed to this."""
+SLANTS = (0.0, -0.3, 0.3)
+"""Each line is looked at as it is, leaning to the left and to the right: a hand misread at one slant is often read at
+another."""
 
 
-def line_input(line: LineImage, *, zoom: float = 1.0, cleaned: bool = False) -> NDArray[np.uint8]:
+def line_views(line: LineImage) -> list[NDArray[np.uint8]]:
+    """Draw all looks at a line, each as `line_input` does."""
+    return [line_input(line, slant=slant) for slant in SLANTS]
+
+
+def line_input(line: LineImage, *, zoom: float = 1.0, slant: float = 0.0, cleaned: bool = False) -> NDArray[np.uint8]:
     """Scale a line image to the line network's height and pad it to whole steps.
 
     Args:
         line: The line at working scale.
         zoom: Digits this much larger than typical: another view for a second look.
+        slant: Leans the writing to the right, in pixels per pixel of height, or to the left when negative.
         cleaned: Take the ink without printed lines instead of the ink as scanned.
 
     Returns:
@@ -36,10 +45,19 @@ def line_input(line: LineImage, *, zoom: float = 1.0, cleaned: bool = False) -> 
     rows = np.count_nonzero(line.mask, axis=1)
     centre = (percentile(rows, 5) + percentile(rows, 95)) / 2 if rows.any() else source.shape[0] / 2
     scale = zoom * TYPICAL / line.digit_height
-    across = min(scale * STRETCH, MAX_WIDTH / source.shape[1])
+    # What leans reaches farther to both sides.
+    aside = abs(slant) * HEIGHT / 2
+    across = min(scale * STRETCH, (MAX_WIDTH - 2 * aside) / source.shape[1])
     scale = min(scale, across)
-    width = int(np.ceil(source.shape[1] * across / STRIDE)) * STRIDE
+    width = int(np.ceil((source.shape[1] * across + 2 * aside) / STRIDE)) * STRIDE
     width = min(max(width, STRIDE * 2), MAX_WIDTH)
     smooth = cv2.GaussianBlur(source, (0, 0), 0.35 / scale) if scale < 0.8 else source
-    matrix = np.array([[across, 0, 0.5 * across - 0.5], [0, scale, HEIGHT / 2 - centre * scale]], np.float32)
+    # Rows are moved by `slant` pixels a pixel above the middle.
+    matrix = np.array(
+        [
+            [across, -slant * scale, 0.5 * across - 0.5 + aside + slant * centre * scale],
+            [0, scale, HEIGHT / 2 - centre * scale],
+        ],
+        np.float32,
+    )
     return cv2.warpAffine(smooth, matrix, (width, HEIGHT), flags=cv2.INTER_LINEAR).astype(np.uint8, copy=False)

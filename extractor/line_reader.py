@@ -58,11 +58,9 @@ class LineReader:
             lines: For each line its views, at least one, as in `log_probabilities`.
 
         Returns:
-            For each line what `log_probabilities` says; the very same array for views that are equal.
+            For each line what `log_probabilities` says.
         """
         found: list[list[NDArray[np.float32]]] = [[] for _ in lines]
-        # A line without printed lines looks the same with and without them: the same picture is read once.
-        places = [[_first_like(views, view) for view in views] for views in lines]
         widths = [max(view.shape[1] for view in views) for views in lines]
         widths = [-(-width // WIDTH_STEP) * WIDTH_STEP for width in widths]
         for width in sorted(set(widths)):
@@ -70,11 +68,9 @@ class LineReader:
             most = max(1, MOST_COLUMNS // (width * max(len(lines[index]) for index in members)))
             for start in range(0, len(members), most):
                 some = members[start : start + most]
-                asked = [(index, place) for index in some for place in sorted(set(places[index]))]
-                views = [lines[index][place] for index, place in asked]
-                said = dict(zip(asked, self._invoke(views, width), strict=True))
+                said = iter(self._invoke([view for index in some for view in lines[index]], width))
                 for index in some:
-                    found[index] = [said[index, place] for place in places[index]]
+                    found[index] = [next(said) for _ in lines[index]]
         return found
 
     def _invoke(self, views: list[NDArray[np.uint8]], width: int) -> list[NDArray[np.float32]]:
@@ -90,11 +86,6 @@ class LineReader:
         self._interpreter.invoke()
         logits = self._interpreter.get_tensor(self._output)
         return [log_softmax(row[: view.shape[1] // STRIDE]) for row, view in zip(logits, views, strict=True)]
-
-
-def _first_like(views: Sequence[NDArray[np.uint8]], view: NDArray[np.uint8]) -> int:
-    """Place of the first view that equals one of them."""
-    return next(place for place, other in enumerate(views) if other is view or np.array_equal(other, view))
 
 
 def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -189,10 +180,6 @@ def view_log_probabilities(views: Sequence[NDArray[np.float32]], texts: Sequence
         (V, N) natural logarithms of the strings' probabilities; minus infinity for a string that is less likely
         than the view's likeliest alignment by a factor of some 10 to the 300.
     """
-    distinct = {id(steps): steps for steps in views}
-    if len(distinct) < len(views):
-        said = dict(zip(distinct, view_log_probabilities(list(distinct.values()), texts), strict=True))
-        return np.array([said[id(steps)] for steps in views])
     most = max(len(steps) for steps in views)
     # A shorter view goes on with certain blanks, which change no probability.
     chances = np.zeros((most, len(views), BLANK + 1))

@@ -22,7 +22,7 @@ from extractor.decoding import best_paths
 from extractor.form_reader import FormStrip, apply_rules, best_fit, check_fit, form_strips, read_strip
 from extractor.forms import Template
 from extractor.layout import Layout, Region, find_regions
-from extractor.line_input import line_input
+from extractor.line_input import line_views
 from extractor.line_reader import LineReader
 from extractor.lines import LineImage, line_image
 from extractor.plausible import is_number, may_hold_number
@@ -173,7 +173,7 @@ class Reader:
         strip = _prepare(page, find_regions(page, "line")[0])
         if strip.line is None or strip.lattice is None or not strip.lattice.candidates:
             return None
-        views = self._line_reader.log_probabilities(_views(strip.line))
+        views = self._line_reader.log_probabilities(line_views(strip.line))
         return Evidence(strip.lattice, self._score([strip])[0], tuple(views))
 
     def _read_form(
@@ -212,7 +212,7 @@ class Reader:
 
     def _look(self, lines: Sequence[LineImage | None]) -> list[list[NDArray[np.float32]]]:
         """Let the line network read the lines of the whole page; no views of what is None."""
-        said = iter(self._line_reader.read_lines([_views(line) for line in lines if line is not None]))
+        said = iter(self._line_reader.read_lines([line_views(line) for line in lines if line is not None]))
         return [[] if line is None else next(said) for line in lines]
 
     def _read_strip(
@@ -277,12 +277,6 @@ def _full_range(ink: NDArray[np.uint8], mask: Mask) -> NDArray[np.uint8]:
     return cv2.convertScaleAbs(ink, alpha=255.0 / max(level, 1.0)).astype(np.uint8) if level < 230 else ink
 
 
-def _views(line: LineImage) -> list[NDArray[np.uint8]]:
-    """What the line network looks at: the line as scanned, and without its printed lines."""
-    seen = line_input(line)
-    return [seen, seen if line.ink is line.raw else line_input(line, cleaned=True)]
-
-
 def _numbered(fields: list[FieldReading]) -> Iterator[FieldReading]:
     """Number the lines that are left: names follow the reading order without gaps."""
     number = 0
@@ -308,7 +302,7 @@ def _field(strip: _Strip, decision: Decision, accept: float) -> FieldReading:
     for character, candidate, confidence in zip(
         decision.path.text, decision.path.candidates, decision.digit_confidences, strict=True
     ):
-        box = _on_page(strip.lattice.candidates[candidate].box, strip.line, strip.corner)
+        box = _on_page(strip.lattice.candidates[candidate].box, strip.line, strip.corner, strip.region.box)
         digits.append(DigitReading(character, round(confidence, 4), box))
     reason = "several_digits" if strip.region.is_single and len(digits) > 1 else strip.region.mark
     return FieldReading(
@@ -320,19 +314,24 @@ def _field(strip: _Strip, decision: Decision, accept: float) -> FieldReading:
         digits=tuple(digits),
         alternatives=tuple((text, round(probability, 4)) for text, probability in decision.alternatives),
         separators=tuple(
-            Separator(mark.position, mark.kind, _on_page(mark.box, strip.line, strip.corner))
+            Separator(mark.position, mark.kind, _on_page(mark.box, strip.line, strip.corner, strip.region.box))
             for mark in find_separators(strip.lattice, decision.path)
         ),
         reason=reason,
     )
 
 
-def _on_page(box: Box, line: LineImage, corner: tuple[int, int]) -> Box:
-    """Carry a box of the line image back to the page."""
-    x, y, width, height = box
-    left = corner[0] + line.origin[0] + x / line.scale
-    top = corner[1] + line.origin[1] + y / line.scale
-    return round(left), round(top), max(1, round(width / line.scale)), max(1, round(height / line.scale))
+def _on_page(box: Box, line: LineImage, corner: tuple[int, int], region: Box) -> Box:
+    """Carry a box of the line image back to the page; it stays within its region, where rounding would take it out."""
+    starts, ends = [], []
+    for start, size, origin, edge, low, extent in zip(
+        box[:2], box[2:], line.origin, corner, region[:2], region[2:], strict=True
+    ):
+        first, last = (round(edge + origin + place / line.scale) for place in (start, start + size))
+        starts.append(min(max(first, low), low + extent - 1))
+        ends.append(min(max(last, starts[-1] + 1), low + extent))
+    (left, top), (right, bottom) = starts, ends
+    return left, top, right - left, bottom - top
 
 
 def _around(boxes: list[Box]) -> Box:

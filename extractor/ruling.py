@@ -233,6 +233,7 @@ def _is_even(part: _Part) -> bool:
     xs = part.xs.astype(np.float64)
     degree = 1 if part.length < 60 else 2 if part.length < 300 else 3
     powers = np.vander(2 * (xs - xs[0]) / (xs[-1] - xs[0]) - 1, degree + 1)
+    # Of so low a degree over -1 to 1 the normal equations are as good as any solver, and much cheaper.
     fitted = powers @ np.linalg.solve(powers.T @ powers, powers.T @ part.ys)
     far = np.abs(part.ys - fitted) > 1.0 + 0.003 * part.length
     return bool(np.count_nonzero(far) < 0.15 * part.length)

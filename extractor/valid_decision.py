@@ -129,8 +129,7 @@ def _valid_strings(
         return [text for text, _ in best_codes(lattice, scores, constraint.code_list, count) if constraint.allows(text)]
     found = [text for text, _ in allowed_in_lattice(lattice, scores, acceptor, count)]
     if views:
-        steps = np.asarray(np.mean(views, axis=0), np.float32) if len({len(view) for view in views}) == 1 else views[0]
-        found += allowed_in_steps(steps, acceptor, _PROPOSED if constraint.is_exact else 4 * _PROPOSED)
+        found += allowed_in_steps(views[0], acceptor, _PROPOSED if constraint.is_exact else 4 * _PROPOSED)
     return [text for text in dict.fromkeys(found) if constraint.allows(text)][: 2 * _PROPOSED]
 
 

@@ -83,6 +83,7 @@ def frame_lines(
     thick = max(1, round(digit * rng.uniform(0.02, 0.09)))
     slope = rng.normal(0, 0.008)
     kind = rng.random()
+    low = False
 
     def line(ax: float, ay: float, bx: float, by: float, level: int = 255) -> None:
         cv2.line(ink, (round(ax), round(ay)), (round(bx), round(by)), level, thick, cv2.LINE_AA)
@@ -99,6 +100,7 @@ def frame_lines(
     elif kind < 0.80:  # box, at times with dividers
         top, bottom = y0 - rng.uniform(-0.03, 0.45) * digit, y1 + rng.uniform(-0.03, 0.45) * digit
         left, right = x0 - rng.uniform(0.05, 1.2) * digit, x1 + rng.uniform(0.05, 1.2) * digit
+        low = bottom - top < 1.15 * digit
         line(left, top, right, top + slope * (right - left))
         line(left, bottom, right, bottom + slope * (right - left))
         if rng.random() < 0.85:
@@ -115,7 +117,8 @@ def frame_lines(
             for x in np.arange(rng.uniform(0, step), width, step):
                 line(x, 0, x, height)
         return (ink * rng.uniform(0.1, 0.55)).astype(np.uint8)
-    if rng.random() < 0.45:  # dropped out in the scan: only remains are left
+    # Dropped out in the scan, only remains are left. The side of a low box would then be a 1 to anyone.
+    if rng.random() < 0.45 and not low:
         ink = drop_out(ink, rng, length=digit)
     return np.asarray(ink * rng.choice([1.0, 1.0, rng.uniform(0.3, 1.0)]), np.uint8)
 

@@ -19,6 +19,7 @@ from training.examples import load_shard
 from training.glyphs import CANVAS, GlyphBank, smooth_glyph, tight
 from training.handwriting import digit_image, draw_hand
 from training.hypotheses import NOT_ONE_DIGIT, Hypotheses
+from training.layers import convolve
 from training.models import lone_geometry
 from training.reference_recipe import CropSettings
 
@@ -40,10 +41,6 @@ def build(settings: CropSettings) -> Any:
     """
     keras = tensorflow().keras
     layers = keras.layers
-
-    def convolve(x: Any, filters: int, kernel: int) -> Any:
-        x = layers.Conv2D(filters, kernel, padding="same", use_bias=False)(x)
-        return layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
 
     crops = keras.Input((28, 28), name="crops")
     context = keras.Input((28, 28), name="context")

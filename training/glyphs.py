@@ -28,15 +28,19 @@ class GlyphBank:
         digits: For each source, ten arrays of pictures (N, H, W) uint8, ink bright.
         letters: Pictures (N, H, W) uint8, ink bright.
         words: Pictures (N, H, W) uint8, ink bright.
+        drawn: Share of the hands that the stroke model writes.
     """
 
     digits: dict[str, list[NDArray[np.uint8]]]
     letters: NDArray[np.uint8]
     words: NDArray[np.uint8]
+    drawn: float = 0.42
 
 
 SOURCES = ("mnist", "bhmsds", "semeion", "optdigits32")
 """Sets of isolated digits that weights may learn from."""
+_SCANNED = (23, 27, 3, 5)
+"""How often lines are written with digits of each."""
 
 
 def load_bank(data: Path, *, mnist_train: int = 55_000) -> GlyphBank:
@@ -152,7 +156,8 @@ def draw_writer(bank: GlyphBank, rng: np.random.Generator) -> tuple[str, Writer]
     Returns:
         The source's name and a function that writes a digit.
     """
-    source = str(rng.choice(["strokes", "mnist", "bhmsds", "semeion", "optdigits32"], p=[0.42, 0.23, 0.27, 0.03, 0.05]))
+    scanned = np.array(_SCANNED) / sum(_SCANNED) * (1 - bank.drawn)
+    source = str(rng.choice(["strokes", *SOURCES], p=[bank.drawn, *scanned]))
     if source == "strokes":
         hand: Hand = draw_hand(rng)
         return source, lambda digit: tight(digit_image(digit, hand, rng, height=CANVAS), 100)

@@ -15,6 +15,7 @@ from extractor.line_input import HEIGHT, STRIDE
 from training.backend import half_precision, tensorflow
 from training.epochs import run_epochs
 from training.examples import load_shard
+from training.layers import convolve, residual_block
 from training.line_augmentation import vary
 from training.reference_recipe import LineSettings
 
@@ -32,19 +33,16 @@ def build(settings: LineSettings) -> Any:
     tf = tensorflow()
     keras = tf.keras
     layers = keras.layers
-
-    def convolve(x: Any, filters: int, kernel: tuple[int, int], padding: str = "same") -> Any:
-        x = layers.Conv2D(filters, kernel, padding=padding, use_bias=False)(x)
-        return layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
-
     line = keras.Input((HEIGHT, None), name="line")
     x = layers.Rescaling(1 / 255)(keras.ops.expand_dims(line, -1))
     one, two, three, four, five, six = settings.filters
-    x = layers.MaxPooling2D(2)(convolve(x, one, (3, 3)))
-    x = layers.MaxPooling2D(2)(convolve(x, two, (3, 3)))
-    x = convolve(x, three, (3, 3))
-    x = layers.MaxPooling2D((2, 1))(convolve(x, four, (3, 3)))
-    x = convolve(x, five, (3, 3))
+    x = layers.MaxPooling2D(2)(convolve(x, one, 3))
+    x = layers.MaxPooling2D(2)(convolve(x, two, 3))
+    x = convolve(x, three, 3)
+    x = convolve(x, four, 3)
+    x = layers.MaxPooling2D((2, 1))(residual_block(x) if settings.residual else x)
+    x = convolve(x, five, 3)
+    x = residual_block(x) if settings.residual else x
     x = layers.ZeroPadding2D((0, 1))(x)
     x = layers.Dropout(settings.dropout)(convolve(x, six, (HEIGHT // 8, 3), "valid"))
     x = layers.Add()([x, convolve(x, six, (1, 5))])

@@ -109,6 +109,7 @@ class LineSettings(_Table):
 
     Attributes:
         filters: Channels of the convolutions.
+        residual: Whether a residual block follows the fourth and the fifth (He et al., 2016).
         dropout: Before and after the last one.
         epochs: Passes over all lines.
         batch_size: Lines a step.
@@ -121,6 +122,7 @@ class LineSettings(_Table):
     """
 
     filters: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt]
+    residual: bool = False
     dropout: Share
     epochs: PositiveInt
     batch_size: PositiveInt

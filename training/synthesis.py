@@ -162,6 +162,8 @@ def _draw_text(rng: np.random.Generator) -> str:
         start = int(rng.integers(0, length - 1))
         stop = int(rng.integers(start + 1, length)) + 1
         digits[start:stop] = rng.choice([0, 1, digits[start]], p=[0.4, 0.15, 0.45])
+    if rng.random() < 0.08:  # beside a 1 at the edge, the side of a frame looks like one: neither may be the rule
+        digits[rng.choice([0, -1], p=[0.7, 0.3])] = 1
     return "".join(map(str, digits))
 
 

@@ -32,6 +32,23 @@ def test_zoom_enlarges():
     assert heights == sorted(set(heights))
 
 
+def middle_of(rows: np.ndarray) -> float:
+    return float((rows * np.arange(rows.shape[1])).sum() / rows.sum())
+
+
+@pytest.mark.parametrize("slant", [-0.3, 0.2])
+def test_slant_moves_the_top_to_the_right_and_the_foot_to_the_left_about_the_middle(slant):
+    line = drawn.line_of(drawn.written("1111111"))
+    upright, leaning = line_input(line).astype(float), line_input(line, slant=slant).astype(float)
+    assert leaning.sum() == pytest.approx(upright.sum(), rel=0.03)
+    assert leaning.shape[1] - upright.shape[1] == pytest.approx(abs(slant) * HEIGHT, abs=STRIDE)
+    upper, lower = slice(0, HEIGHT // 2), slice(HEIGHT // 2, HEIGHT)
+    moved = [middle_of(leaning[part]) - middle_of(upright[part]) for part in (upper, lower)]
+    aside = abs(slant) * HEIGHT / 2
+    assert moved[0] - moved[1] == pytest.approx(slant * TYPICAL / 2, abs=0.6)
+    assert (moved[0] + moved[1]) / 2 == pytest.approx(aside, abs=0.6)
+
+
 def test_cleaned_view_lacks_the_base_line():
     image = drawn.written("604", 60)
     image[-30:-28] = 60
@@ -41,12 +58,12 @@ def test_cleaned_view_lacks_the_base_line():
     assert scanned.astype(int).sum() > 1.05 * cleaned.astype(int).sum()
 
 
-@given(drawn.blobs(), st.floats(0.5, 2.0), st.booleans())
-def test_any_line_becomes_whole_steps_of_bounded_width(mask, zoom, cleaned):
+@given(drawn.blobs(), st.floats(0.5, 2.0), st.floats(-0.5, 0.5), st.booleans())
+def test_any_line_becomes_whole_steps_of_bounded_width(mask, zoom, slant, cleaned):
     line = line_image(mask.astype(np.uint8) * 255, mask)
     if line is None:
         return
-    picture = line_input(line, zoom=zoom, cleaned=cleaned)
+    picture = line_input(line, zoom=zoom, slant=slant, cleaned=cleaned)
     assert picture.dtype == np.uint8
     assert picture.shape[0] == HEIGHT
     assert picture.shape[1] % STRIDE == 0

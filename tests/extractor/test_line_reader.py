@@ -203,10 +203,3 @@ def test_lines_read_together_are_read_as_each_by_itself(shipped):
     for views, said in zip(lines, together, strict=True):
         for steps, alone in zip(said, shipped.log_probabilities(views), strict=True):
             np.testing.assert_allclose(steps, alone, atol=1e-3)
-
-
-def test_equal_views_of_a_line_are_read_once(shipped):
-    (view,) = views_of("915")
-    ((first, second, other),) = shipped.read_lines([[view, view.copy(), view[::-1].copy()]])
-    assert first is second
-    assert not np.array_equal(first, other)

@@ -1,0 +1,40 @@
+"""Layers that both networks of the reference are built of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from training.backend import tensorflow
+
+MOMENTUM = 0.95
+"""Of the running mean and variance in batch normalisation: batches are many, and trainings short."""
+
+
+def convolve(x: Any, filters: int, kernel: int | tuple[int, int], padding: str = "same") -> Any:
+    """Convolve, normalise by batch, and rectify.
+
+    Args:
+        x: Keras tensor (N, H, W, C).
+        filters: Channels of the result.
+        kernel: Height and width of the filters.
+        padding: ``same`` or ``valid``.
+    """
+    layers = tensorflow().keras.layers
+    x = layers.Conv2D(filters, kernel, padding=padding, use_bias=False)(x)
+    return layers.ReLU()(layers.BatchNormalization(momentum=MOMENTUM)(x))
+
+
+def residual_block(x: Any) -> Any:
+    """Add what two convolutions make of the input to it (He et al., "Deep Residual Learning", 2016).
+
+    The block begins as the identity, its last scale being zero (Goyal et al., "Accurate, Large Minibatch SGD", 2017):
+    put into a trained network it changes nothing until it is trained itself.
+
+    Args:
+        x: Keras tensor (N, H, W, C), nowhere negative.
+    """
+    layers = tensorflow().keras.layers
+    filters = x.shape[-1]
+    change = layers.Conv2D(filters, 3, padding="same", use_bias=False)(convolve(x, filters, 3))
+    change = layers.BatchNormalization(momentum=MOMENTUM, gamma_initializer="zeros")(change)
+    return layers.ReLU()(layers.Add()([x, change]))
