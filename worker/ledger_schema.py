@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
+import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,8 @@ from extractor.errors import UnavailableError, UsageError
 from worker.settings import masked
 
 SCHEMA_VERSION = 2
+_SQLITE_PATIENCE = 60.0
+"""Seconds to wait for another process to let go of a SQLite file."""
 _SCHEMA_LOCK = 0x64696769  # any number that is ours, for PostgreSQL's advisory lock
 
 
@@ -232,12 +237,13 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         raise UnavailableError(
             f"the ledger's folder {folder} cannot be made: {error.strerror}", "see DIGITS_LEDGER_URL"
         ) from error
-    engine = sa.create_engine(url, connect_args={"timeout": 60, "isolation_level": None})
+    engine = sa.create_engine(url, connect_args={"timeout": _SQLITE_PATIENCE, "isolation_level": None})
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        _write_ahead(cursor)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -247,6 +253,19 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Switch a file to its write-ahead log; where several do so to a new file, SQLite refuses without waiting."""
+    until = time.monotonic() + _SQLITE_PATIENCE
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(random.uniform(0.005, 0.05))
 
 
 _NOTICE_A_LOST_SERVER = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}

@@ -416,7 +416,7 @@ def test_many_processes_may_open_a_new_ledger_at_once(url):
         except Exception as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=open_one) for _ in range(6)]
+    threads = [threading.Thread(target=open_one) for _ in range(12)]
     for thread in threads:
         thread.start()
     for thread in threads:
