@@ -47,7 +47,8 @@ def tune(
     if own is not None:
         base = crops.get_weights()
         least = accuracy(crops, rehearsal.validation) - FORGIVEN
-        rest = (rehearsal.digits, rehearsal.candidates)
+        # Isolated digits twice: they are what is forgotten first.
+        rest = (rehearsal.digits, rehearsal.digits, rehearsal.candidates)
         told = _telling(watcher, "crop network")
         fit_crops(crops, own, rest, settings.crops, settings.affine, settings.seed, told)
         hold_back(crops, base, rehearsal.validation, least, watcher)

@@ -77,8 +77,8 @@ class FinetuneSettings(_Table):
         min_steps=300,
         max_steps=400,
         batch_size=256,
-        own_share=0.4,
-        learning_rate=0.0003,
+        own_share=0.3,
+        learning_rate=0.0002,
         weight_decay=0.0005,
         ema=0.99,
     )
