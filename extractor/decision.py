@@ -121,7 +121,6 @@ def propose(
     scores: NDArray[np.float32],
     views: list[NDArray[np.float32]],
     also: Callable[[Sequence[str]], Sequence[str]] | None = None,
-    best: Sequence[Path] | None = None,
 ) -> Proposals:
     """Collect and score the strings that either reader proposes.
 
@@ -130,12 +129,11 @@ def propose(
         scores: (N, 12) log-probabilities of the crop network.
         views: For each view of the line (T, 11) log-probabilities of the line network; may be empty.
         also: Is given the strings that the readers propose and returns others to be scored.
-        best: The lattice's `PROPOSALS` best paths where they are known; looked for when None.
 
     Returns:
         At least one string, perhaps the empty one.
     """
-    by_lattice = {path.text: path for path in best or best_paths(lattice, scores, PROPOSALS)}
+    by_lattice = {path.text: path for path in best_paths(lattice, scores, PROPOSALS)}
     texts = dict.fromkeys(by_lattice)
     for steps in views:
         texts.update(dict.fromkeys(text for text, _ in beam_search(steps, PROPOSALS)))
@@ -163,7 +161,6 @@ def decide(
     scores: NDArray[np.float32],
     views: list[NDArray[np.float32]],
     settings: DecisionSettings,
-    best: Sequence[Path] | None = None,
 ) -> Decision:
     """Choose the string that both readers together find most probable.
 
@@ -172,12 +169,11 @@ def decide(
         scores: (N, 12) log-probabilities of the crop network.
         views: For each view of the line (T, 11) log-probabilities of the line network; may be empty.
         settings: Weights.
-        best: The lattice's `PROPOSALS` best paths where they are known; looked for when None.
 
     Returns:
         The decision.
     """
-    return conclude(propose(lattice, scores, views, best=best), scores, settings)
+    return conclude(propose(lattice, scores, views), scores, settings)
 
 
 def conclude(proposals: Proposals, scores: NDArray[np.float32], settings: DecisionSettings) -> Decision:

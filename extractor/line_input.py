@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +26,9 @@ SLANTS = (0.0, -0.3, 0.3)
 another."""
 
 
-def line_views(line: LineImage) -> list[NDArray[np.uint8]]:
-    """Draw all looks at a line, each as `line_input` does."""
-    return [line_input(line, slant=slant) for slant in SLANTS]
+def line_views(line: LineImage, slants: Sequence[float] = SLANTS) -> list[NDArray[np.uint8]]:
+    """Draw looks at a line, each as `line_input` does: all of them, or those of some slants."""
+    return [line_input(line, slant=slant) for slant in slants]
 
 
 def line_input(line: LineImage, *, zoom: float = 1.0, slant: float = 0.0, cleaned: bool = False) -> NDArray[np.uint8]:

@@ -10,12 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractor.decision import Decision, DecisionSettings, skipped_ink
-from extractor.decoding import Path, empty_score
+from extractor.decoding import empty_score
 from extractor.line_reader import BLANK
+from extractor.lines import LineImage
 from extractor.segmentation import Lattice
 
-WORST_STEP = -3.2
-"""Mean cost of a digit of the lattice's best path beyond which a second look is not worth its time."""
+WORST_AT_FIRST, LEAST_AT_FIRST = -2.0, 0.8
+"""What a first look at a line must reach: mean log-probability of a digit, and what each adds to that of no number."""
+REACH = 4
+"""Steps of the line network around a digit in which ink may be its own."""
+MOST_AWAY = 0.5
+"""Largest share of the ink that may lie farther from all digits of a first look."""
 LEAST_GAIN = 2.7
 """What each digit adds, on average, to the log-probability against that of no number at all."""
 CLEAR_GAIN, CLEAR_CONFIDENCE = 4.0, 0.7
@@ -26,22 +31,30 @@ WORST_OF_SURER = -0.6
 """What at least one of the two must reach."""
 MOST_SKIPPED = 0.2
 """Largest share of the ink that may belong to no digit."""
-SKIPPED_AT_FIRST = 0.56
-"""The same for the lattice's best path: the line network may yet say that more of it is."""
 LEAST = -60.0
 """Log-probabilities count no lower than this."""
 
 
-def may_hold_number(path: Path, lattice: Lattice) -> bool:
-    """Tell cheaply whether a line is worth a second look.
+def may_hold_number(line: LineImage, steps: NDArray[np.float32]) -> bool:
+    """Tell by the line network's first look, along its likeliest alignment, whether a line is worth reading.
+
+    On a page of words that look is cheap: it spares the lattice, its crops and the other looks.
 
     Args:
-        path: The lattice's best path.
-        lattice: The lattice.
+        line: The line at working scale.
+        steps: (T, 11) log-probabilities of the line network in one upright view of it.
     """
-    if not path.text or path.score / len(path.text) < WORST_STEP:
+    likeliest = steps.argmax(axis=1)
+    begins = (likeliest != BLANK) & (likeliest != np.concatenate([[BLANK], likeliest[:-1]]))
+    digits = int(begins.sum())
+    number = float(steps.max(axis=1).sum(dtype=np.float64))
+    nothing = float(steps[:, BLANK].sum(dtype=np.float64))
+    if not digits or number < WORST_AT_FIRST * digits or number - nothing < LEAST_AT_FIRST * digits:
         return False
-    return skipped_ink(path, lattice) <= SKIPPED_AT_FIRST
+    ink = line.ink.sum(axis=0, dtype=np.float64)
+    places = (np.arange(len(ink)) + 0.5) * (len(steps) / len(ink)) - 0.5
+    away = np.abs(places[:, None] - np.flatnonzero(likeliest != BLANK)).min(axis=1)
+    return float(ink[away > REACH].sum()) <= MOST_AWAY * max(float(ink.sum()), 1.0)
 
 
 def is_number(

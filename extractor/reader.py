@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 
 from extractor.acceptance import accept_from
 from extractor.classifier import Classifier
-from extractor.decision import PROPOSALS, Decision, DecisionSettings, decide
-from extractor.decoding import Path as LatticePath
-from extractor.decoding import best_paths
+from extractor.decision import Decision, DecisionSettings, decide
 from extractor.form_reader import FormStrip, apply_rules, best_fit, check_fit, form_strips, read_strip
 from extractor.forms import Template
 from extractor.layout import Layout, Region, find_regions
-from extractor.line_input import line_views
+from extractor.line_input import SLANTS, line_views
 from extractor.line_reader import LineReader
 from extractor.lines import LineImage, line_image
 from extractor.plausible import is_number, may_hold_number
@@ -61,8 +59,8 @@ class _Strip:
 
     region: Region
     corner: tuple[int, int]
-    line: LineImage | None
-    lattice: Lattice | None
+    line: LineImage | None = None
+    lattice: Lattice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,23 +137,31 @@ class Reader:
             cleaned = clean(image)
         with stage("layout"):
             regions = find_regions(cleaned, options.layout)
+        height, width = image.shape[:2]
+        anywhere = len(regions) != 1 or regions[0].box != (0, 0, width, height)
+        loose = [anywhere and region.kind == "line" for region in regions]
+        with stage("segment"):
+            strips = [_prepare(cleaned, region) for region in regions]
+        with stage("line"):
+            seen = self._look(strips, [SLANTS[:1] if free else () for free in loose])
+            strips = [
+                replace(strip, line=None)
+                if views and strip.line and not may_hold_number(strip.line, views[0])
+                else strip
+                for strip, views in zip(strips, seen, strict=True)
+            ]
         with stage("segment"):
             strips = [
-                _Strip(region, region.box[:2], None, None) if region.mark in _NO_DIGIT else _prepare(cleaned, region)
-                for region in regions
+                replace(strip, lattice=segment(strip.line)) if strip.line is not None else strip for strip in strips
             ]
-        height, width = image.shape[:2]
-        anywhere = len(strips) != 1 or strips[0].region.box != (0, 0, width, height)
         with stage("classify"):
             scored = self._score(strips)
-        loose = [anywhere and strip.region.kind == "line" for strip in strips]
         with stage("line"):
-            best = [_best_paths(strip, scores) for strip, scores in zip(strips, scored, strict=True)]
-            worth = map(_is_worth_it, strips, best, loose)
-            said = self._look([strip.line if read else None for strip, read in zip(strips, worth, strict=True)])
+            rest = self._look(strips, [SLANTS[len(views) :] for views in seen])
+        said = [first + others for first, others in zip(seen, rest, strict=True)]
         fields: list[FieldReading] = []
-        for strip, scores, paths, views, free in zip(strips, scored, best, said, loose, strict=True):
-            reading = self._read_strip(strip, scores, paths, views, free, accept)
+        for strip, scores, views, free in zip(strips, scored, said, loose, strict=True):
+            reading = self._read_strip(strip, scores, views, free, accept)
             if reading is not None:
                 fields.append(reading)
         return PageReading(document, page, width, height, tuple(_numbered(fields)))
@@ -171,10 +177,13 @@ class Reader:
         """
         page = clean(image)
         strip = _prepare(page, find_regions(page, "line")[0])
-        if strip.line is None or strip.lattice is None or not strip.lattice.candidates:
+        if strip.line is None:
+            return None
+        lattice = segment(strip.line)
+        if not lattice.candidates:
             return None
         views = self._line_reader.log_probabilities(line_views(strip.line))
-        return Evidence(strip.lattice, self._score([strip])[0], tuple(views))
+        return Evidence(lattice, self._score([replace(strip, lattice=lattice)])[0], tuple(views))
 
     def _read_form(
         self, image: NDArray[np.uint8], templates: Sequence[Template], accept: float, document: str, page: int
@@ -191,7 +200,7 @@ class Reader:
         with stage("classify"):
             scored = self._score(strips)
         with stage("line"):
-            said = self._look([strip.line for strip in strips])
+            said = self._look(strips, [SLANTS] * len(strips))
         readings = []
         for strip, scores, views in zip(strips, scored, said, strict=True):
             with stage("decode"):
@@ -210,16 +219,20 @@ class Reader:
         counts = [0 if strip.lattice is None else len(strip.lattice.candidates) for strip in strips]
         return [np.asarray(part) for part in np.split(scores, np.cumsum(counts)[:-1])] if counts else []
 
-    def _look(self, lines: Sequence[LineImage | None]) -> list[list[NDArray[np.float32]]]:
-        """Let the line network read the lines of the whole page; no views of what is None."""
-        said = iter(self._line_reader.read_lines([line_views(line) for line in lines if line is not None]))
-        return [[] if line is None else next(said) for line in lines]
+    def _look(
+        self, strips: Sequence[_Strip | FormStrip], slants: Sequence[Sequence[float]]
+    ) -> list[list[NDArray[np.float32]]]:
+        """Let the line network look at the lines of the whole page, at each with slants of its own."""
+        looks = [
+            [] if strip.line is None else line_views(strip.line, own) for strip, own in zip(strips, slants, strict=True)
+        ]
+        said = iter(self._line_reader.read_lines([views for views in looks if views]))
+        return [next(said) if views else [] for views in looks]
 
     def _read_strip(
         self,
         strip: _Strip,
         scores: NDArray[np.float32],
-        best: Sequence[LatticePath],
         views: list[NDArray[np.float32]],
         loose: bool,
         accept: float,
@@ -227,10 +240,10 @@ class Reader:
         """Read one region; None when it lies loose on a page and holds no number."""
         if strip.region.mark == "several_digits":
             return FieldReading(strip.region.name, "", "review", 0.0, strip.region.box, reason="several_digits")
-        if strip.lattice is None or not views:
+        if strip.lattice is None or not strip.lattice.candidates:
             return None if loose else _blank(strip.region, 1.0)
         with stage("decode"):
-            decision = decide(strip.lattice, scores, views, self._settings, best)
+            decision = decide(strip.lattice, scores, views, self._settings)
         if not decision.path.text:
             return None if loose else _blank(strip.region, decision.confidence)
         if loose and not is_number(decision, strip.lattice, scores, views, self._settings):
@@ -238,21 +251,10 @@ class Reader:
         return _field(strip, decision, accept)
 
 
-def _best_paths(strip: _Strip, scores: NDArray[np.float32]) -> list[LatticePath]:
-    """The best strings of a region's lattice; none when it has no candidate."""
-    if strip.lattice is None or not strip.lattice.candidates:
-        return []
-    return best_paths(strip.lattice, scores, PROPOSALS)
-
-
-def _is_worth_it(strip: _Strip, best: Sequence[LatticePath], loose: bool) -> bool:
-    """Tell cheaply whether a region is worth the line network's time: it has ink, and if loose it may be a number."""
-    if strip.lattice is None or not best:
-        return False
-    return not loose or may_hold_number(best[0], strip.lattice)
-
-
 def _prepare(page: CleanPage, region: Region) -> _Strip:
+    """Draw the line image of a region, unless its mark says that it holds no digit."""
+    if region.mark in _NO_DIGIT:
+        return _Strip(region, region.box[:2])
     x, y, width, height = region.box
     window = (slice(y, y + height), slice(x, x + width))
     ink, mask = page.ink[window], page.mask[window]
@@ -267,8 +269,7 @@ def _prepare(page: CleanPage, region: Region) -> _Strip:
         ink = cv2.copyMakeBorder(ink, margin, margin, margin, margin, cv2.BORDER_CONSTANT).astype(np.uint8)
         flat = cv2.copyMakeBorder(mask.view(np.uint8), margin, margin, margin, margin, cv2.BORDER_CONSTANT)
         mask = flat.view(np.bool_)
-    line = line_image(ink, mask)
-    return _Strip(region, (x - margin, y - margin), line, None if line is None else segment(line))
+    return _Strip(region, (x - margin, y - margin), line_image(ink, mask))
 
 
 def _full_range(ink: NDArray[np.uint8], mask: Mask) -> NDArray[np.uint8]:

@@ -6,8 +6,9 @@ import numpy as np
 
 from extractor.classifier import NOT_ONE_DIGIT, SKIP
 from extractor.decision import Decision, DecisionSettings, decide
-from extractor.decoding import Path, best_paths
+from extractor.decoding import Path
 from extractor.line_reader import BLANK
+from extractor.lines import LineImage
 from extractor.plausible import is_number, may_hold_number
 
 from . import drawn
@@ -37,8 +38,7 @@ def verdict(scores: np.ndarray, seen: str) -> tuple[bool, bool]:
     views = [steps_of(seen)]
     settings = DecisionSettings()
     decision = decide(lattice, scores, views, settings)
-    likely = may_hold_number(best_paths(lattice, scores, 1)[0], lattice)
-    return likely, is_number(decision, lattice, scores, views, settings)
+    return may_hold_number(lattice.line, views[0]), is_number(decision, lattice, scores, views, settings)
 
 
 def test_sure_digits_are_a_number():
@@ -73,5 +73,35 @@ def test_the_empty_string_is_no_number():
     lattice = drawn.lattice_of(0, set())
     scores = np.zeros((0, 12), np.float32)
     empty = Path("", 0.0, ())
-    assert not may_hold_number(empty, lattice)
     assert not is_number(Decision(empty, 0.5, (), (), ()), lattice, scores, [steps_of("")], DecisionSettings())
+
+
+def line_with_ink(columns: slice, width: int = 200) -> LineImage:
+    """A line of paper with ink in some columns."""
+    ink = np.zeros((40, width), np.uint8)
+    ink[10:30, columns] = 255
+    return LineImage(ink=ink, raw=ink, mask=ink > 0, scale=1.0, origin=(0.0, 0.0), digit_height=20.0, stroke=3.0)
+
+
+def test_digits_beside_their_ink_are_worth_reading_on():
+    assert may_hold_number(line_with_ink(slice(0, 200)), steps_of("407", sure=-0.2))
+
+
+def test_a_line_in_which_digits_are_hardly_likelier_than_nothing_is_not_worth_it():
+    steps = np.full((5, 11), -9.0, np.float32)
+    steps[:, BLANK] = -0.8
+    steps[2, 3] = -0.7
+    assert not may_hold_number(line_with_ink(slice(0, 200)), steps)
+
+
+def test_digits_that_little_speaks_for_are_not_worth_it():
+    steps = np.full((4, 11), -np.log(11), np.float32)
+    steps[1, 5] += 0.01
+    assert not may_hold_number(line_with_ink(slice(0, 200)), steps)
+
+
+def test_a_digit_in_a_line_of_other_ink_is_not_worth_it():
+    steps = np.tile(steps_of(""), (50, 1))
+    steps[40] = steps_of("4")[1]
+    assert may_hold_number(line_with_ink(slice(152, 172)), steps)
+    assert not may_hold_number(line_with_ink(slice(0, 200)), steps)
