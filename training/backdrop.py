@@ -64,6 +64,8 @@ def frame_lines(
     band: tuple[int, int, int, int],
     cells: list[float],
     rng: np.random.Generator,
+    *,
+    is_comb: bool = False,
 ) -> NDArray[np.uint8]:
     """Draw the print around a string: base line, box, comb or dashes left over from one.
 
@@ -72,6 +74,7 @@ def frame_lines(
         band: x0, y0, x1, y1 of the written string.
         cells: Columns between digits, where dividers of a comb stand.
         rng: Source of randomness.
+        is_comb: The digits stand in the cells of a comb, whose sides are the ``band``'s: it is what is drawn.
 
     Returns:
         Ink of the print, (H, W) uint8.
@@ -82,7 +85,7 @@ def frame_lines(
     ink = np.zeros(shape, np.uint8)
     thick = max(1, round(digit * rng.uniform(0.02, 0.09)))
     slope = rng.normal(0, 0.008)
-    kind = rng.random()
+    kind = 0.5 if is_comb else rng.random()
     low = False
 
     def line(ax: float, ay: float, bx: float, by: float, level: int = 255) -> None:
@@ -99,7 +102,8 @@ def frame_lines(
             ink[:, (np.arange(width) // max(2, thick * 2)) % 2 == 0] = 0
     elif kind < 0.80:  # box, at times with dividers
         top, bottom = y0 - rng.uniform(-0.03, 0.45) * digit, y1 + rng.uniform(-0.03, 0.45) * digit
-        left, right = x0 - rng.uniform(0.05, 1.2) * digit, x1 + rng.uniform(0.05, 1.2) * digit
+        beside = (0.0, 0.0) if is_comb else rng.uniform(0.05, 1.2, 2) * digit
+        left, right = x0 - beside[0], x1 + beside[1]
         low = bottom - top < 1.15 * digit
         line(left, top, right, top + slope * (right - left))
         line(left, bottom, right, bottom + slope * (right - left))
@@ -107,7 +111,7 @@ def frame_lines(
             line(left, top, left, bottom)
         if rng.random() < 0.85:
             line(right, top, right, bottom)
-        if rng.random() < 0.45:
+        if rng.random() < (0.9 if is_comb else 0.35):
             _dividers(ink, (top, bottom), cells, thick, digit, rng)
     else:  # squared paper or ruled page
         step = rng.uniform(0.5, 1.3) * digit

@@ -31,20 +31,9 @@ def write_surroundings(
     x = span[1] + rng.uniform(0.1, 0.5) * height
     kind = rng.random()
     middle = base - rng.uniform(0.35, 0.6) * height
-    if kind < 0.10:
-        end = x + rng.uniform(0.3, 1.8) * height
-        cv2.line(
-            canvas,
-            (round(x), round(middle)),
-            (round(end), round(middle + rng.normal(0, 0.08) * height)),
-            255,
-            thick,
-            cv2.LINE_AA,
-        )
-        if rng.random() < 0.4:
-            lower = middle + rng.uniform(0.12, 0.3) * height
-            cv2.line(canvas, (round(x), round(lower)), (round(end), round(lower)), 255, thick, cv2.LINE_AA)
-    elif kind < 0.11:  # a slash; rare, since to a reader it is a 1
+    if kind < 0.14:
+        _close(canvas, (span[1] + rng.uniform(-0.1, 0.6) * height, middle, base), thick, rng, height)
+    elif kind < 0.15:  # a slash; rare, since to a reader it is a 1
         cv2.line(
             canvas,
             (round(x + 0.7 * height), round(base - 1.1 * height)),
@@ -53,7 +42,7 @@ def write_surroundings(
             thick,
             cv2.LINE_AA,
         )
-    elif kind < 0.18:
+    elif kind < 0.21:
         cv2.circle(canvas, (round(x), round(base - 0.03 * height)), thick, 255, -1, cv2.LINE_AA)
     elif kind < 0.33:
         write_letters(canvas, bank, rng, height, x + 0.3 * height, base)
@@ -62,17 +51,63 @@ def write_surroundings(
         write_letters(canvas, bank, rng, height, left, base, count=1)
     elif kind < 0.42:  # cells crossed out
         for _ in range(int(rng.integers(1, 3))):
-            size = rng.uniform(0.3, 0.5) * height
-            for sign in (-1, 1):
-                first = (round(x), round(base - 0.5 * height - sign * size))
-                last = (round(x + 2 * size), round(base - 0.5 * height + sign * size))
-                cv2.line(canvas, first, last, 255, thick, cv2.LINE_AA)
+            reach = np.full(2, rng.uniform(0.3, 0.5) * height)
+            cross_out(canvas, (x + reach[0], base - 0.5 * height), reach, thick, rng)
             x += rng.uniform(0.9, 1.4) * height
     if rng.random() < 0.12:  # feet or heads of a neighbouring line
         y = base + rng.uniform(0.35, 0.7) * height if rng.random() < 0.5 else base - rng.uniform(1.4, 1.8) * height
         for left in np.arange(span[0], span[1], rng.uniform(0.3, 1.5) * height).tolist():
             foot = (round(left + rng.normal(0, 0.15) * height), round(y + rng.uniform(0.1, 0.3) * height))
             cv2.line(canvas, (round(left), round(y)), foot, 255, thick, cv2.LINE_AA)
+
+
+def _close(
+    canvas: NDArray[np.uint8],
+    start: tuple[float, float, float],
+    thick: int,
+    rng: np.random.Generator,
+    height: float,
+) -> None:
+    """Close an amount so that no digit can be added: a dash, a point and a dash, two dashes, or a double cross."""
+    x, y, base = start
+    if rng.random() < 0.3:
+        cv2.circle(canvas, (round(x), round(base - 0.03 * height)), thick, 255, -1, cv2.LINE_AA)
+        x += rng.uniform(0.1, 0.4) * height
+    length = rng.uniform(0.3, 1.8) * height
+    climb = rng.normal(0, 0.06) * length
+    dashes = [y, y + rng.uniform(0.12, 0.3) * height] if rng.random() < 0.4 else [y]
+    for row in dashes:
+        cv2.line(canvas, (round(x), round(row)), (round(x + length), round(row + climb)), 255, thick, cv2.LINE_AA)
+    if rng.random() < 0.2:
+        slant = rng.uniform(0.0, 0.35) * height
+        for column in np.sort(rng.uniform(0.2, 0.8, int(rng.integers(1, 3)))) * length:
+            head = (round(x + column + slant), round(y - rng.uniform(0.2, 0.45) * height))
+            foot = (round(x + column - slant), round(dashes[-1] + rng.uniform(0.2, 0.45) * height))
+            cv2.line(canvas, head, foot, 255, thick, cv2.LINE_AA)
+
+
+def cross_out(
+    canvas: NDArray[np.uint8],
+    middle: tuple[float, float],
+    reach: NDArray[np.float64],
+    thick: int,
+    rng: np.random.Generator,
+) -> None:
+    """Cross out an unused cell: an X, or at times a single stroke through it.
+
+    Args:
+        canvas: Ink, (H, W) uint8; painted on.
+        middle: Of the cell, column and row.
+        reach: Of the strokes to either side, across and down, (2,).
+        thick: Width of a stroke in pixels.
+        rng: Source of randomness.
+    """
+    turns = [(1, 1), (1, -1)] if rng.random() < 0.75 else [(1, float(rng.choice([0.0, 0.0, -0.8])))]
+    for across, down in turns:
+        (ax, ay), (bx, by) = rng.normal(0, 0.12, (2, 2)) * reach
+        first = (round(middle[0] - across * reach[0] + ax), round(middle[1] - down * reach[1] + ay))
+        last = (round(middle[0] + across * reach[0] + bx), round(middle[1] + down * reach[1] + by))
+        cv2.line(canvas, first, last, 255, thick, cv2.LINE_AA)
 
 
 def write_letters(

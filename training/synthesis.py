@@ -12,13 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.backdrop import drop_out, frame_lines, paper, pen_texture, scan, specks
-from training.glyphs import Glyph, GlyphBank, Writer, draw_writer, tight
+from training.backdrop import frame_lines, paper, pen_texture, scan, specks
+from training.glyphs import GlyphBank
 from training.handwriting import draw_hand, write_string
-from training.surroundings import write_letters, write_surroundings
-
-NEUTRAL = -1
-"""Owner of ink between two digits that belongs to neither more than to the other."""
+from training.surroundings import write_letters
+from training.written_digits import Comb, write_digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +43,20 @@ def synthesize(bank: GlyphBank, rng: np.random.Generator) -> SyntheticLine:
         rng: Source of randomness.
     """
     height = float(np.exp(rng.uniform(np.log(17), np.log(62))))
-    text, ink, owner, cells = _write(_draw_text(rng), bank, rng, height)
+    comb = Comb.draw(rng, height) if rng.random() < 0.2 else None
+    text, ink, owner, cells = write_digits(_draw_text(rng), bank, rng, height, comb)
     canvas_h, canvas_w = ink.shape
     rows, columns = np.nonzero(owner > 0)
     band = (columns.min(), rows.min(), columns.max(), rows.max()) if rows.size else (4, 4, canvas_w - 4, canvas_h - 4)
+    if comb is not None:
+        band = (round(cells[0]), band[1], round(cells[-1]), band[3])
     ink = pen_texture(ink, rng)
     sheet: NDArray[np.floating[Any]] = paper((canvas_h, canvas_w), rng)
     bilevel_like = rng.random() < 0.3
     contrast = float(rng.uniform(0.75, 0.95) if bilevel_like else rng.uniform(0.3, 0.9))
     sheet = sheet * (1 - contrast * ink.astype(np.float32) / 255)
-    if rng.random() < 0.62:
-        printed = frame_lines(ink.shape, band, cells, rng)
+    if rng.random() < (0.62 if comb is None else 0.85):
+        printed = frame_lines(ink.shape, band, cells, rng, is_comb=comb is not None)
         sheet = sheet * (1 - rng.uniform(0.3, 0.95) * printed.astype(np.float32) / 255)
     if rng.random() < 0.4:
         sheet = sheet * (1 - 0.8 * specks(ink.shape, rng, height).astype(np.float32) / 255)
@@ -177,178 +178,3 @@ def _crop_margins(
     left = max(0, round(x0 - rng.uniform(close, 2.5 * wide)))
     right = min(shape[1], round(x1 + rng.uniform(close, 2.5 * wide)) + 1)
     return top, bottom, left, right
-
-
-def _write(
-    text: str, bank: GlyphBank, rng: np.random.Generator, height: float
-) -> tuple[str, NDArray[np.uint8], NDArray[np.int16], list[float]]:
-    """Write a string on an empty canvas; returns what found room, ink, owner and the columns between digits."""
-    _, writer = draw_writer(bank, rng)
-    margin = round(2.4 * height)
-    canvas = np.zeros((round(3.2 * height), round((len(text) * 1.5 + 2) * height) + 2 * margin), np.uint8)
-    owner = np.zeros(canvas.shape, np.int16)
-    style = _Style.draw(rng)
-    base, slope = 2.0 * height, rng.normal(0, 0.025)
-    x = float(margin)
-    cells: list[float] = []
-    ends: list[tuple[float, float]] = []
-    for index, digit in enumerate(text):
-        if rng.random() < 0.04:
-            _, writer = draw_writer(bank, rng)
-        glyph = _shaped(int(digit), writer, style, rng, height)
-        glyph_h, glyph_w = glyph.shape
-        y = base + slope * (x - margin) + rng.normal(0, style.wander) * height - glyph_h
-        y = float(np.clip(y, 1, canvas.shape[0] - glyph_h - 1))
-        x = _place(canvas, owner, glyph, x, y, index, style, rng, height)
-        if ends and rng.random() < style.ligature:
-            _ligature(canvas, owner, ends[-1], (x + 0.2 * glyph_w, y + rng.uniform(0, 1) * glyph_h), rng, height)
-        ends.append((x + 0.85 * glyph_w, y + rng.uniform(0.05, 1.0) * glyph_h))
-        cells.append(x + glyph_w + 0.5 * style.gap * height)
-        x += glyph_w
-        if rng.random() < style.separator and index < len(text) - 1:
-            x = _separator(canvas, x, base + slope * (x - margin), rng, height)
-        if x > canvas.shape[1] - 1.2 * margin:
-            break
-    write_surroundings(canvas, bank, rng, height, (margin, x), base)
-    if rng.random() < 0.12:
-        gone = drop_out(np.full_like(canvas, 255), rng, length=0.12 * height) == 0
-        canvas[gone & (rng.random(canvas.shape) < 0.35)] = 0
-    return text[: len(cells)], canvas, np.where(canvas > 60, owner, 0).astype(np.int16), cells[:-1]
-
-
-@dataclass(frozen=True, slots=True)
-class _Style:
-    """Habits that hold for a whole string."""
-
-    slant: float
-    narrow: float
-    gap: float
-    spread: float
-    sizes: float
-    wander: float
-    ligature: float
-    separator: float
-
-    @classmethod
-    def draw(cls, rng: np.random.Generator) -> _Style:
-        tight_spacing = rng.random() < 0.42
-        return cls(
-            slant=float(rng.normal(0.1, 0.18)),
-            narrow=float(np.exp(rng.normal(-0.08, 0.2))),
-            gap=float(rng.uniform(-0.14, 0.08) if tight_spacing else rng.uniform(0.05, 0.9)),
-            spread=float(rng.uniform(0.02, 0.08 if tight_spacing else 0.12)),
-            sizes=float(rng.choice([rng.uniform(0.04, 0.12), rng.uniform(0.12, 0.24)], p=[0.65, 0.35])),
-            wander=float(rng.choice([rng.uniform(0.0, 0.09), rng.uniform(0.09, 0.16)], p=[0.7, 0.3])),
-            ligature=float(rng.choice([0.0, 0.05, 0.3], p=[0.7, 0.2, 0.1])),
-            separator=float(rng.choice([0.0, 0.15], p=[0.65, 0.35])),
-        )
-
-
-def _shaped(digit: int, writer: Writer, style: _Style, rng: np.random.Generator, height: float) -> Glyph:
-    """Write one digit at its size, slant and proportions."""
-    glyph = next((drawn for drawn in (writer(digit) for _ in range(20)) if drawn is not None), None)
-    if glyph is None:  # Every picture fades away under a pen as thin as this: a plain dot is still ink with an owner.
-        glyph = np.full((12, 12), 255, np.uint8)
-    tall = height * float(np.exp(rng.normal(0, style.sizes)))
-    if digit == 0 and rng.random() < 0.25:
-        tall *= rng.uniform(0.45, 0.9)
-    scale = tall / glyph.shape[0]
-    wide = scale * style.narrow * float(np.exp(rng.normal(0, 0.07)))
-    slant = style.slant + rng.normal(0, 0.05)
-    out_h = max(3, round(tall))
-    out_w = max(2, round(glyph.shape[1] * wide + abs(slant) * out_h) + 2)
-    shift = abs(slant) * out_h if slant < 0 else 0.0
-    # Shear about the foot: the top moves to the right by slant * height.
-    matrix = np.array(
-        [[wide, -slant * scale, slant * out_h + (shift if slant < 0 else 0) + 1], [0, scale, 0]], np.float32
-    )
-    source = cv2.GaussianBlur(glyph, (0, 0), max(0.3, 0.4 / scale)) if scale < 0.8 else glyph
-    shaped = cv2.warpAffine(source, matrix, (out_w, out_h), flags=cv2.INTER_LINEAR)
-    cut = tight(shaped.astype(np.uint8))
-    return cut if cut is not None else np.full((max(3, round(tall)), 2), 255, np.uint8)
-
-
-def _place(
-    canvas: NDArray[np.uint8],
-    owner: NDArray[np.int16],
-    glyph: Glyph,
-    x: float,
-    y: float,
-    index: int,
-    style: _Style,
-    rng: np.random.Generator,
-    height: float,
-) -> float:
-    """Paint a digit beside what is there; the gap is measured between strokes, not boxes. Returns its left edge."""
-    glyph_h, glyph_w = glyph.shape
-    top = round(y)
-    gap = round((style.gap + rng.normal(0, style.spread)) * height) if index else 0
-    left = round(x) + gap
-    if index:
-        # Move left until the strokes are as near as the gap says: slanted digits overhang each other.
-        rows = canvas[top : top + glyph_h]
-        right_edge = np.where(
-            (rows > 60).any(axis=1), rows.shape[1] - 1 - np.argmax((rows > 60)[:, ::-1], axis=1), -10_000
-        )
-        left_edge = np.where((glyph > 60).any(axis=1), np.argmax(glyph > 60, axis=1), 10_000)
-        clearance = int((round(x) + left_edge - right_edge).min())
-        if abs(clearance) < 2 * height:
-            left = round(x) - clearance + max(gap, -round(0.09 * height)) + 1
-    left = max(1, left)
-    view = canvas[top : top + glyph_h, left : left + glyph_w]
-    glyph = glyph[: view.shape[0], : view.shape[1]]
-    mine = (glyph > 60) & (glyph >= view)
-    np.maximum(view, glyph, out=view)
-    owner[top : top + glyph_h, left : left + glyph_w][mine] = index + 1
-    return float(left)
-
-
-def _ligature(
-    canvas: NDArray[np.uint8],
-    owner: NDArray[np.int16],
-    start: tuple[float, float],
-    end: tuple[float, float],
-    rng: np.random.Generator,
-    height: float,
-) -> None:
-    stroke = np.zeros_like(canvas)
-    bend = ((start[0] + end[0]) / 2, max(start[1], end[1]) + rng.uniform(-0.1, 0.15) * height)
-    t = np.linspace(0, 1, 12)[:, None]
-    points = (1 - t) ** 2 * np.array(start) + 2 * t * (1 - t) * np.array(bend) + t**2 * np.array(end)
-    thick = max(1, round(rng.uniform(0.04, 0.1) * height))
-    cv2.polylines(stroke, [np.round(points).astype(np.int32)], False, 255, thick, cv2.LINE_AA)
-    owner[(stroke > 60) & (canvas <= 60)] = NEUTRAL
-    np.maximum(canvas, stroke, out=canvas)
-
-
-def _separator(canvas: NDArray[np.uint8], x: float, base: float, rng: np.random.Generator, height: float) -> float:
-    """Write a point, comma, dash or slash after a digit; returns where the next digit may begin."""
-    thick = max(1, round(rng.uniform(0.05, 0.13) * height))
-    x += rng.uniform(0.05, 0.25) * height
-    kind = rng.random()
-    if kind < 0.6:
-        length = rng.uniform(0, 0.22) * height
-        y = base - rng.uniform(-0.05, 0.12) * height
-        cv2.line(canvas, (round(x), round(y)), (round(x - 0.4 * length), round(y + length)), 255, thick, cv2.LINE_AA)
-        return x + thick
-    if kind < 0.97:  # a slash is rare: to a reader it is a 1
-        length = rng.uniform(0.15, 0.6) * height
-        y = base - rng.uniform(0.3, 0.6) * height
-        cv2.line(
-            canvas,
-            (round(x), round(y)),
-            (round(x + length), round(y + rng.normal(0, 0.05) * height)),
-            255,
-            thick,
-            cv2.LINE_AA,
-        )
-        return x + length + 0.05 * height
-    cv2.line(
-        canvas,
-        (round(x + 0.35 * height), round(base - 1.15 * height)),
-        (round(x), round(base + 0.1 * height)),
-        255,
-        thick,
-        cv2.LINE_AA,
-    )
-    return x + 0.4 * height

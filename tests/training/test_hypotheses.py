@@ -7,7 +7,8 @@ import numpy as np
 from extractor.lines import LineImage
 from extractor.segmentation import Candidate, Lattice, segment
 from training.hypotheses import NOT_ONE_DIGIT, SKIP, UNSURE, hypotheses, label_candidates, owners_at_scale
-from training.synthesis import NEUTRAL, synthesize
+from training.synthesis import synthesize
+from training.written_digits import NEUTRAL
 
 from . import drawn_sets
 

@@ -7,7 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from training.synthesis import NEUTRAL, synthesize
+from training.synthesis import synthesize
+from training.written_digits import NEUTRAL
 
 from . import drawn_sets
 
