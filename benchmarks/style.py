@@ -50,7 +50,9 @@ def main() -> None:
     options = parser.parse_args()
     work = options.work or Path(tempfile.mkdtemp(prefix="digits-style-"))
     recipe = load(Path(line_network.__file__).parent / "recipes" / "reference.toml")
-    settings = recipe.line.model_copy(update={"epochs": options.epochs, "residual": False, "settle": None})
+    settings = recipe.line.model_copy(
+        update={"epochs": options.epochs, "residual": False, "neighbours": False, "settle": None}
+    )
     bank = load_bank(folder_of(options.data))
     models = {}
     for name, hands in (("without", dataclasses.replace(bank, drawn=0.0)), ("with", bank)):

@@ -23,7 +23,7 @@ MOST_AWAY = 0.5
 """Largest share of the ink that may lie farther from all digits of a first look."""
 LEAST_GAIN = 2.7
 """What each digit adds, on average, to the log-probability against that of no number at all."""
-CLEAR_GAIN, CLEAR_CONFIDENCE = 4.0, 0.7
+CLEAR_GAIN, CLEAR_CONFIDENCE = 4.0, 0.65
 """A string that gains less than the first must be read with at least the second."""
 WORST_LATTICE, WORST_LINE = -2.8, -1.4
 """Mean log-probability of a digit that the crops, and the line network, must reach."""

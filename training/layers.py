@@ -38,3 +38,21 @@ def residual_block(x: Any) -> Any:
     change = layers.Conv2D(filters, 3, padding="same", use_bias=False)(convolve(x, filters, 3))
     change = layers.BatchNormalization(momentum=MOMENTUM, gamma_initializer="zeros")(change)
     return layers.ReLU()(layers.Add()([x, change]))
+
+
+def far_block(x: Any, width: int) -> Any:
+    """Add what each column makes of the columns around it, channel by channel first (Liu et al., "ConvNeXt", 2022).
+
+    Like `residual_block` it begins as the identity.
+
+    Args:
+        x: Keras tensor (N, 1, W, C), nowhere negative.
+        width: Columns looked at.
+    """
+    layers = tensorflow().keras.layers
+    filters = x.shape[-1]
+    around = layers.DepthwiseConv2D((1, width), padding="same", use_bias=False)(x)
+    around = layers.BatchNormalization(momentum=MOMENTUM)(around)
+    change = layers.Conv2D(filters, 1, use_bias=False)(convolve(around, 2 * filters, 1))
+    change = layers.BatchNormalization(momentum=MOMENTUM, gamma_initializer="zeros")(change)
+    return layers.ReLU()(layers.Add()([x, change]))

@@ -15,11 +15,13 @@ from extractor.line_input import HEIGHT, STRIDE
 from training.backend import half_precision, tensorflow
 from training.epochs import run_epochs
 from training.examples import load_shard
-from training.layers import convolve, residual_block
+from training.layers import convolve, far_block, residual_block
 from training.line_augmentation import vary
 from training.reference_recipe import LineSettings
 
 BLANK = 10
+FAR = 17
+"""Columns that the last block looks at: some two digits to either side."""
 
 
 def build(settings: LineSettings) -> Any:
@@ -47,6 +49,7 @@ def build(settings: LineSettings) -> Any:
     x = layers.Dropout(settings.dropout)(convolve(x, six, (HEIGHT // 8, 3), "valid"))
     x = layers.Add()([x, convolve(x, six, (1, 5))])
     x = layers.Dropout(settings.dropout)(convolve(x, six, (1, 5)))
+    x = far_block(x, FAR) if settings.neighbours else x
     logits = layers.Conv2D(11, 1, name="logits", dtype="float32")(x)
     return keras.Model(line, keras.ops.squeeze(logits, 1), name="line")
 

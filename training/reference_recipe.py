@@ -69,7 +69,7 @@ class CropSettings(_Table):
         shear: Augmentation, pixels per pixel.
         shift: Augmentation, pixels.
         bend: Augmentation, standard deviation of a smooth displacement, pixels.
-        half_precision: Compute in bfloat16 on float32 weights.
+        half_precision: Compute in bfloat16 on float32 weights where the machine has it.
         forget_context: Share of examples whose surroundings are left out.
         geometry_jitter: Standard deviation of the digit height, logarithmic, and of the base line, in digit heights.
         seed: Of first weights, order and augmentation.
@@ -110,12 +110,13 @@ class LineSettings(_Table):
     Attributes:
         filters: Channels of the convolutions.
         residual: Whether a residual block follows the fourth and the fifth (He et al., 2016).
+        neighbours: Whether another one at the end looks at the digits around: the width of cells, the size of a hand.
         dropout: Before and after the last one.
         epochs: Passes over all lines.
         batch_size: Lines a step.
         learning_rate: Peak.
         weight_decay: Of AdamW.
-        half_precision: Compute in bfloat16 on float32 weights.
+        half_precision: Compute in bfloat16 on float32 weights where the machine has it.
         strength: Of the augmentation.
         seed: Of first weights, order and augmentation.
         settle: What follows, if anything.
@@ -123,6 +124,7 @@ class LineSettings(_Table):
 
     filters: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt]
     residual: bool = False
+    neighbours: bool = False
     dropout: Share
     epochs: PositiveInt
     batch_size: PositiveInt
