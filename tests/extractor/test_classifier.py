@@ -99,8 +99,15 @@ def shipped_keras(name: str):
     return tensorflow().keras.models.load_model(path, compile=False)
 
 
-ROUNDING = 0.06
-"""What weights of eight bits may change of a probability."""
+ROUNDING, MEAN_ROUNDING = 0.15, 0.002
+"""What weights of eight bits may change of a probability, most where two classes are as likely, and on average."""
+
+
+def assert_nearly_the_same(got, wanted):
+    """Compare probabilities of a network with those of its rounded form."""
+    change = np.abs(np.exp(got) - np.exp(wanted))
+    assert change.max() < ROUNDING
+    assert change.mean() < MEAN_ROUNDING
 
 
 @pytest.mark.train
@@ -111,7 +118,7 @@ def test_shipped_crop_network_says_what_the_trained_one_says(classifier, candida
     logits = model.predict([digits.astype(np.float32), context.astype(np.float32), geometry], verbose=0)
     wanted = log_softmax(logits / classifier.network.temperature)
     got = classifier.log_probabilities(*candidates)
-    np.testing.assert_allclose(np.exp(got), np.exp(wanted), atol=ROUNDING)
+    assert_nearly_the_same(got, wanted)
 
 
 @pytest.mark.train
@@ -126,7 +133,7 @@ def test_shipped_line_network_says_what_the_trained_one_says():
         view = np.pad(view, ((0, 0), (0, -view.shape[1] % 64)))
         wanted = log_softmax(np.asarray(model(view[None].astype(np.float32), training=False))[0])
         (got,) = reader.log_probabilities([view])
-        np.testing.assert_allclose(np.exp(got), np.exp(wanted), atol=ROUNDING)
+        assert_nearly_the_same(got, wanted)
 
 
 def test_threads_change_nothing(candidates):
