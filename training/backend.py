@@ -23,6 +23,7 @@ from training.files import storage_error
 THREADS_VARIABLE = "DIGITS_TRAIN_THREADS"
 """Environment variable: threads of one TensorFlow operation; by default two, or one on a machine of one core."""
 CPU_DESCRIPTION = Path("/proc/cpuinfo")
+"""Where Linux says what the processor can do."""
 
 
 @cache
@@ -85,7 +86,7 @@ def storage_errors(path: Path) -> Iterator[None]:
 def half_precision(use: bool) -> Iterator[None]:
     """Build the layers of a block for bfloat16 arithmetic on float32 weights where the machine has it.
 
-    A processor without it can only imitate it: an AVX2 one then trained a tenth as fast as in float32.
+    A processor without it can only imitate it, and is then far slower than in float32.
 
     Args:
         use: Whether to; nothing changes otherwise.

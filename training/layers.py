@@ -33,11 +33,8 @@ def residual_block(x: Any) -> Any:
     Args:
         x: Keras tensor (N, H, W, C), nowhere negative.
     """
-    layers = tensorflow().keras.layers
-    filters = x.shape[-1]
-    change = layers.Conv2D(filters, 3, padding="same", use_bias=False)(convolve(x, filters, 3))
-    change = layers.BatchNormalization(momentum=MOMENTUM, gamma_initializer="zeros")(change)
-    return layers.ReLU()(layers.Add()([x, change]))
+    change = convolve(x, x.shape[-1], 3)
+    return _added(x, tensorflow().keras.layers.Conv2D(x.shape[-1], 3, padding="same", use_bias=False)(change))
 
 
 def far_block(x: Any, width: int) -> Any:
@@ -50,9 +47,14 @@ def far_block(x: Any, width: int) -> Any:
         width: Columns looked at.
     """
     layers = tensorflow().keras.layers
-    filters = x.shape[-1]
     around = layers.DepthwiseConv2D((1, width), padding="same", use_bias=False)(x)
     around = layers.BatchNormalization(momentum=MOMENTUM)(around)
-    change = layers.Conv2D(filters, 1, use_bias=False)(convolve(around, 2 * filters, 1))
+    change = convolve(around, 2 * x.shape[-1], 1)
+    return _added(x, layers.Conv2D(x.shape[-1], 1, use_bias=False)(change))
+
+
+def _added(x: Any, change: Any) -> Any:
+    """Add a change to what it changes; its scale is zero until it is trained."""
+    layers = tensorflow().keras.layers
     change = layers.BatchNormalization(momentum=MOMENTUM, gamma_initializer="zeros")(change)
     return layers.ReLU()(layers.Add()([x, change]))

@@ -1,4 +1,4 @@
-"""Half precision is used where the machine computes in it, and nowhere else: imitated it is ten times slower."""
+"""Half precision is used where the machine computes in it, and nowhere else: imitated it is far slower."""
 
 from __future__ import annotations
 
