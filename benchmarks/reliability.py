@@ -7,8 +7,8 @@ intervals (Wilson).
 
     python benchmarks/reliability.py NAME=GOLD,PRED [NAME=GOLD,PRED ...] [--corrections benchmarks/corrections.jsonl]
 
-GOLD is ``labels.jsonl`` of a set, PRED what ``digits run --format jsonl`` or ``accuracy.py --predictions`` wrote. NAME
-is that of the set in the file of corrections.
+GOLD is the folder of a set or its ``labels.jsonl``, PRED what ``digits run --format jsonl`` or ``accuracy.py
+--predictions`` wrote. NAME is that of the set in the file of corrections.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def main() -> None:
     for item in options.sets:
         name, _, files = item.partition("=")
         gold, _, pred = files.partition(",")
-        truth, read = load(Path(gold)), load(Path(pred))
+        labels = Path(gold)
+        truth, read = load(labels / "labels.jsonl" if labels.is_dir() else labels), load(Path(pred))
         if options.corrections:
             truth = corrected(truth, load_corrections(options.corrections, name))
         # A file of truth may hold more than was read.
