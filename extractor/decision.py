@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from extractor.acceptance import Table, table_from_card
 from extractor.decoding import Path, align_all, best_paths
 from extractor.errors import ModelError
-from extractor.line_reader import beam_search, view_log_probabilities
+from extractor.line_reader import beam_search, best_path, view_log_probabilities
 from extractor.segmentation import Lattice
 
 FEATURES = ("margin", "readers_agree", "worst_digit", "line_margin", "lattice_margin", "skipped")
@@ -135,7 +135,9 @@ def propose(
     """
     by_lattice = {path.text: path for path in best_paths(lattice, scores, PROPOSALS)}
     texts = dict.fromkeys(by_lattice)
-    for steps in views:
+    # Where all views read the same, the others would propose what the first one does.
+    agree = len({best_path(steps) for steps in views}) <= 1
+    for steps in views[:1] if agree else views:
         texts.update(dict.fromkeys(text for text, _ in beam_search(steps, PROPOSALS)))
     if also is not None:
         texts.update(dict.fromkeys(also(tuple(texts))))

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from extractor.preprocess import CleanPage, Ink, components
+from extractor.preprocess import CleanPage, Ink, components, shrink
 
 Points = NDArray[np.float64]
 """Positions x, y on the page; the last axis has length 2."""
@@ -71,7 +71,7 @@ def find_grid(page: CleanPage) -> Grid | None:
         The grid, or None when there is none of at least two cells.
     """
     scale = min(1.0, _SEARCH_SIDE / max(page.ink.shape))
-    small = _shrink(page.ink, scale)
+    small = shrink(page.ink, scale)
     best: Grid | None = None
     for quad in _frames(thin_ink(small)):
         grid = _fit(small, quad)
@@ -92,12 +92,6 @@ def thin_ink(ink: Ink) -> Binary:
     mean = cv2.blur(ink, (_LOCAL, _LOCAL), borderType=cv2.BORDER_REPLICATE)
     above = cv2.subtract(ink, mean)
     return cv2.threshold(above, _CONTRAST, 255, cv2.THRESH_BINARY)[1].astype(np.uint8, copy=False)
-
-
-def _shrink(image: Ink, scale: float) -> Ink:
-    if scale >= 1:
-        return image
-    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 def _frames(thin: Binary, most: int = 4) -> list[Points]:

@@ -18,7 +18,7 @@ from extractor.network import Network, open_interpreter
 
 BLANK = 10
 """Class of a step that begins no digit."""
-UNLIKELY = -9.0
+UNLIKELY = -7.0
 """A digit less likely than this at a step does not start a new prefix there."""
 WIDTH_STEP = 64
 """Inputs are padded to whole multiples of this width, so that few tensor shapes occur."""
@@ -92,6 +92,17 @@ def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Normalise the last axis to log-probabilities."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)), np.float32)
+
+
+def best_path(steps: NDArray[np.float32]) -> str:
+    """Read the likeliest class of each step, repetitions and blanks left out: mostly the likeliest string.
+
+    Args:
+        steps: (T, 11) scores or log-probabilities, T at least 1.
+    """
+    best = steps.argmax(axis=1)
+    merged = best[np.concatenate([[True], best[1:] != best[:-1]])]
+    return "".join(map(str, merged[merged != BLANK].tolist()))
 
 
 def beam_search(steps: NDArray[np.float32], width: int = 12) -> list[tuple[str, float]]:

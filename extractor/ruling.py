@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from extractor.preprocess import Mask, components, median
+from extractor.preprocess import Mask, components, median, shrink
 
 Binary = NDArray[np.uint8]
 """0 or 1, (H, W)."""
@@ -124,9 +124,8 @@ def _shrink(mask: Mask, scale: float) -> Binary:
     flat = mask.view(np.uint8)
     if scale >= 1:
         return flat
-    grey = cv2.resize(flat * np.uint8(255), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     # A third of a pixel of ink is enough, or hair lines would be lost.
-    return (grey > 80).astype(np.uint8)
+    return (shrink(flat * np.uint8(255), scale) > 80).astype(np.uint8)
 
 
 def _writing_height(small: Binary) -> float:

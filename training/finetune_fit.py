@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractor.line_input import HEIGHT, STRIDE
+from extractor.line_reader import BLANK
 from training.backend import tensorflow
 from training.crop_augmentation import distort
 from training.epochs import Batch, Schedule, averaging_optimizer, step_of
 from training.finetune_settings import Affine, Stage
 from training.hypotheses import Hypotheses
 from training.line_augmentation import vary
-from training.line_network import BLANK, Lines, least_steps
+from training.line_network import Lines, least_steps
 
 RISE = 30
 """Steps over which the learning rate rises."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractor.line_input import HEIGHT, STRIDE
+from extractor.line_reader import BLANK, best_path
 from training.backend import half_precision, tensorflow
 from training.epochs import run_epochs
 from training.examples import load_shard
@@ -19,7 +20,6 @@ from training.layers import convolve, far_block, residual_block
 from training.line_augmentation import vary
 from training.reference_recipe import LineSettings
 
-BLANK = 10
 FAR = 17
 """Columns that the last block looks at: some two digits to either side."""
 
@@ -190,7 +190,6 @@ def exact(model: Any, lines: Lines) -> float:
         width = -(-picture.shape[1] // 64) * 64
         padded = np.zeros((1, HEIGHT, width), np.float32)
         padded[0, :, : picture.shape[1]] = picture
-        best = np.asarray(model(padded, training=False))[0, : picture.shape[1] // STRIDE].argmax(axis=1)
-        merged = best[np.concatenate([[True], best[1:] != best[:-1]])]
-        right += bool(np.array_equal(merged[merged != BLANK], text))
+        logits = np.asarray(model(padded, training=False))[0, : picture.shape[1] // STRIDE]
+        right += best_path(logits) == "".join(map(str, text.tolist()))
     return right / max(1, len(lines.pictures))

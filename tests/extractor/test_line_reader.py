@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from extractor.line_input import HEIGHT, STRIDE, line_input
 from extractor.line_reader import (
     BLANK,
+    UNLIKELY,
     LineReader,
     beam_search,
+    best_path,
     log_softmax,
     string_log_probabilities,
     view_log_probabilities,
@@ -87,7 +89,7 @@ def test_narrow_beam_keeps_what_a_step_by_step_search_keeps(seed, width):
             own = grown.setdefault(prefix, [0.0, 0.0])
             own[0] += (ends_blank + ends_digit) * row[BLANK]
             own[1] += ends_digit * row[int(prefix[-1])] if prefix else 0.0
-            for digit in np.flatnonzero(row[:BLANK] > np.exp(-9)):
+            for digit in np.flatnonzero(row[:BLANK] > np.exp(UNLIKELY)):
                 longer = grown.setdefault(prefix + str(digit), [0.0, 0.0])
                 longer[1] += row[digit] * (ends_blank if prefix.endswith(str(digit)) else ends_blank + ends_digit)
         beams = {key: tuple(grown[key]) for key in sorted(grown, key=lambda key: -max(grown[key]))[:width]}
@@ -203,3 +205,12 @@ def test_lines_read_together_are_read_as_each_by_itself(shipped):
     for views, said in zip(lines, together, strict=True):
         for steps, alone in zip(said, shipped.log_probabilities(views), strict=True):
             np.testing.assert_allclose(steps, alone, atol=1e-3)
+
+
+@given(st.integers(1, 40), st.integers(0, 2**20))
+def test_the_best_path_is_what_a_sure_view_reads(length, seed):
+    rng = np.random.default_rng(seed)
+    classes = rng.integers(0, BLANK + 1, length)
+    steps = np.full((length, BLANK + 1), -12.0, np.float32)
+    steps[np.arange(length), classes] = 0.0
+    assert best_path(steps) == beam_search(log_softmax(steps), 8)[0][0]

@@ -17,6 +17,7 @@ from extractor.preprocess import (
     ink_darkness,
     is_light_on_dark,
     percentile,
+    shrink,
     stroke_width,
 )
 
@@ -192,3 +193,25 @@ def test_components_are_numbered_as_by_the_default_algorithm(seed, height, width
     np.testing.assert_array_equal(labels, wanted)
     np.testing.assert_array_equal(stats[1:], measures[1:])
     np.testing.assert_allclose(centres[1:], middles[1:])
+
+
+@given(st.integers(1, 90), st.integers(1, 90), st.floats(0.05, 1.2), st.integers(0, 2**20))
+def test_a_shrunken_picture_has_the_asked_size_and_keeps_its_mean(height, width, scale, seed):
+    image = np.random.default_rng(seed).integers(0, 256, (height, width)).astype(np.uint8)
+    small = shrink(image, scale)
+    if scale >= 1:
+        assert small is image
+        return
+    assert small.shape == (max(1, round(height * scale)), max(1, round(width * scale)))
+    assert small.dtype == np.uint8
+    if min(small.shape) >= 16:
+        assert abs(float(small.mean()) - float(image.mean())) < 8
+
+
+@pytest.mark.parametrize("scale", [0.2, 0.38, 0.7])
+def test_a_shrunken_picture_is_the_mean_of_areas(scale):
+    image = cv2.GaussianBlur(np.random.default_rng(1).integers(0, 256, (240, 320)).astype(np.uint8), (0, 0), 3)
+    at_once = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    difference = np.abs(shrink(image, scale).astype(int) - at_once)
+    assert difference.mean() <= 2
+    assert difference.max() <= 16
