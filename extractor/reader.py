@@ -23,6 +23,7 @@ from extractor.layout import Layout, Region, find_regions
 from extractor.line_input import SLANTS, line_views
 from extractor.line_reader import LineReader
 from extractor.lines import LineImage, line_image
+from extractor.orientation import ENOUGH, QUARTERS, telling_digits, turn, turned_back
 from extractor.plausible import is_number, may_hold_number
 from extractor.preprocess import CleanPage, Mask, clean, percentile
 from extractor.readings import Box, DigitReading, FieldReading, FormFit, PageReading, Separator, Status
@@ -120,7 +121,8 @@ class Reader:
             template: The form, in place of those among the options.
 
         Returns:
-            The strings in reading order; with a template, its fields in its order.
+            The strings in reading order; with a template, its fields in its order. A page that lies on its side or
+            upside down is turned when only then its strings can be read.
 
         Raises:
             UsageError: The accepted error is out of the network's reach, or a template has nothing to lay a page by.
@@ -133,10 +135,25 @@ class Reader:
         templates = options.templates if template is None else (template,)
         if templates:
             return self._read_form(image, templates, accept, document, page)
+        reading, is_page = self._read_strings(image, options.layout, accept, document, page)
+        if not is_page or telling_digits(reading.fields) >= ENOUGH:
+            return reading
+        others = [
+            turned_back(self._read_strings(turn(image, quarters), options.layout, accept, document, page)[0], quarters)
+            for quarters in QUARTERS
+        ]
+        best = max(others, key=lambda other: telling_digits(other.fields))
+        enough = max(ENOUGH, 2 * telling_digits(reading.fields))
+        return best if telling_digits(best.fields) >= enough else reading
+
+    def _read_strings(
+        self, image: NDArray[np.uint8], layout: Layout, accept: float, document: str, page: int
+    ) -> tuple[PageReading, bool]:
+        """Read an image as it lies; also tell whether strings may lie anywhere on it."""
         with stage("clean"):
             cleaned = clean(image)
         with stage("layout"):
-            regions = find_regions(cleaned, options.layout)
+            regions = find_regions(cleaned, layout)
         height, width = image.shape[:2]
         anywhere = len(regions) != 1 or regions[0].box != (0, 0, width, height)
         loose = [anywhere and region.kind == "line" for region in regions]
@@ -164,7 +181,7 @@ class Reader:
             reading = self._read_strip(strip, scores, views, free, accept)
             if reading is not None:
                 fields.append(reading)
-        return PageReading(document, page, width, height, tuple(_numbered(fields)))
+        return PageReading(document, page, width, height, tuple(_numbered(fields))), anywhere and all(loose)
 
     def evidence(self, image: NDArray[np.uint8]) -> Evidence | None:
         """Look at a picture of one string without deciding: what calibration and error analysis start from.

@@ -181,6 +181,8 @@ class PageReading:
         fields: Digit strings in reading order.
         error: Why the page could not be read, or None.
         form: How it lies on its template; None when it was read without one.
+        turned: Degrees, counter-clockwise, by which the page was turned to be read: 0, 90, 180 or 270. Sizes and boxes
+            are those of the page before.
     """
 
     document: str
@@ -190,6 +192,7 @@ class PageReading:
     fields: tuple[FieldReading, ...] = field(default=())
     error: PageFailure | None = None
     form: FormFit | None = None
+    turned: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values: one line of JSON Lines."""
@@ -201,6 +204,7 @@ class PageReading:
             "height": self.height,
             "error": None if self.error is None else self.error.to_dict(),
             **form,
+            **({"turned": self.turned} if self.turned else {}),
             "fields": [item.to_dict() for item in self.fields],
         }
 
@@ -215,6 +219,7 @@ class PageReading:
             fields=tuple(FieldReading.from_dict(item) for item in data["fields"]),
             error=None if data["error"] is None else PageFailure.from_dict(data["error"]),
             form=FormFit.from_dict(data["form"]) if data.get("form") else None,
+            turned=data.get("turned", 0),
         )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractor import webpage
+from extractor.orientation import turn
 from extractor.readings import Box, FieldReading, PageReading
 from extractor.webpage import escaped
 
@@ -104,7 +105,7 @@ def _row(reading: PageReading, field: FieldReading, image: NDArray[np.uint8] | N
     other = f'<div class="other">or {", ".join(others)}</div>' if others else ""
     reason = f"<br>{escaped(field.reason)}" if field.reason else ""
     return (
-        f'<li class="row {field.status}"><div>{_picture(field, image)}</div>'
+        f'<li class="row {field.status}"><div>{_picture(field, image, reading.turned)}</div>'
         f'<div><div class="text">{_text(field)}</div>{other}</div>'
         f'<div><span class="status">{field.status}</span><br>{percent}{reason}</div>'
         f'<div class="where">{_where(reading)}<br>{escaped(field.name)}</div></li>\n'
@@ -122,18 +123,19 @@ def _text(field: FieldReading) -> str:
     )
 
 
-def _picture(field: FieldReading, image: NDArray[np.uint8] | None) -> str:
-    crop = None if image is None else _crop(image, field.box)
+def _picture(field: FieldReading, image: NDArray[np.uint8] | None, turned: int) -> str:
+    crop = None if image is None else _crop(image, field.box, turned)
     if crop is None:
         return "no picture"
     return webpage.picture(crop, f"crop of {field.name}", quality=_JPEG_QUALITY)
 
 
-def _crop(image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8] | None:
-    """Cut a field with a little of its surroundings, small enough to carry; None when it lies off the page."""
+def _crop(image: NDArray[np.uint8], box: Box, turned: int) -> NDArray[np.uint8] | None:
+    """Cut a field with a little of its surroundings, upright and small; None when it lies off the page."""
     x, y, w, h = box
-    margin = round(_CROP_MARGIN * h)
+    margin = round(_CROP_MARGIN * (w if turned % 180 else h))
     crop = image[max(0, y - margin) : max(0, y + h + margin), max(0, x - margin) : max(0, x + w + margin)]
+    crop = turn(crop, turned // 90)
     height, width = crop.shape[:2]
     if height == 0 or width == 0:
         return None

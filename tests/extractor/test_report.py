@@ -5,6 +5,7 @@ import io
 import re
 import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import cv2
@@ -89,6 +90,22 @@ def test_each_row_carries_the_picture_of_its_own_field() -> None:
     assert crop.shape == (int(str(image["height"])), int(str(image["width"])))
     assert crop[crop.shape[0] // 2, crop.shape[1] // 2] < 10
     assert crop[1, 1] > 245
+
+
+def test_strings_of_a_page_that_was_turned_are_shown_upright() -> None:
+    lying = np.full((300, 200), 255, np.uint8)
+    lying[40:140, 50:80] = 0
+    lying[40:60, 50:80] = 120  # what is above on the page as it lies is left of the string
+    standing = replace(field("a", "review", 0.5), box=(50, 40, 30, 100))
+    turned = replace(reading(standing), width=200, height=300, turned=90)
+    (image,) = Outline(report((turned, lying))).of("img")
+    data = base64.b64decode(str(image["src"]).removeprefix("data:image/jpeg;base64,"))
+    crop = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    height, width = crop.shape
+    assert width > 2 * height
+    left, right = crop[height // 2, width // 5], crop[height // 2, width // 2]
+    assert 90 < left < 150
+    assert right < 30
 
 
 def test_large_fields_carry_small_pictures() -> None:
