@@ -44,8 +44,7 @@ def line_input(line: LineImage, *, zoom: float = 1.0, slant: float = 0.0, cleane
         (32, W) uint8 coverage, W a multiple of `STRIDE`.
     """
     source = line.ink if cleaned else line.raw
-    rows = np.count_nonzero(line.mask, axis=1)
-    centre = (percentile(rows, 5) + percentile(rows, 95)) / 2 if rows.any() else source.shape[0] / 2
+    centre = _centre(line)
     scale = zoom * TYPICAL / line.digit_height
     # What leans reaches farther to both sides.
     aside = abs(slant) * HEIGHT / 2
@@ -63,3 +62,18 @@ def line_input(line: LineImage, *, zoom: float = 1.0, slant: float = 0.0, cleane
         np.float32,
     )
     return cv2.warpAffine(smooth, matrix, (width, HEIGHT), flags=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+
+
+def shown_rows(line: LineImage) -> tuple[float, float]:
+    """Return the first row of a line image that `line_input` shows, and the one after the last.
+
+    Args:
+        line: The line at working scale.
+    """
+    reach = 0.5 * HEIGHT * line.digit_height / TYPICAL
+    return _centre(line) - reach, _centre(line) + reach
+
+
+def _centre(line: LineImage) -> float:
+    rows = np.count_nonzero(line.mask, axis=1)
+    return (percentile(rows, 5) + percentile(rows, 95)) / 2 if rows.any() else line.mask.shape[0] / 2

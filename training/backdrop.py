@@ -55,7 +55,7 @@ def security_pattern(shape: tuple[int, int], rng: np.random.Generator) -> Gray:
         )
         phase = (across + wave) * np.float32(2 * np.pi / period) + np.float32(rng.uniform(0, 6))
         lines = np.maximum(np.sin(phase) - np.float32(rng.uniform(0.0, 0.85)), 0)
-        dark = np.maximum(dark, lines * np.float32(rng.uniform(10, 75)))
+        dark = np.maximum(dark, lines * np.float32(rng.uniform(10, 65)))
     return dark
 
 
@@ -111,8 +111,8 @@ def frame_lines(
             line(left, top, left, bottom)
         if rng.random() < 0.85:
             line(right, top, right, bottom)
-        if rng.random() < (0.9 if is_comb else 0.35):
-            _dividers(ink, (top, bottom), cells, thick, digit, rng)
+        if rng.random() < (0.9 if is_comb else 0.2):
+            _dividers(ink, (top, bottom), cells, thick, digit, rng, bars=0.35 if is_comb else 0.0)
     else:  # squared paper or ruled page
         step = rng.uniform(0.5, 1.3) * digit
         for y in np.arange(y1 % step, height, step):
@@ -134,10 +134,12 @@ def _dividers(
     thick: int,
     digit: int,
     rng: np.random.Generator,
+    *,
+    bars: float,
 ) -> None:
-    """Draw the dividers of a comb: as thin as its box or as thick bars, whole, short, or only some of them."""
+    """Draw the dividers of a comb: as thin as its box or, at times, as thick bars; whole, short, or only some."""
     top, bottom = box
-    if rng.random() < 0.35:
+    if rng.random() < bars:
         thick = max(2, round(digit * rng.uniform(0.08, 0.2)))
         top += rng.uniform(0.0, 0.2) * (bottom - top)
         bottom -= rng.uniform(0.0, 0.15) * (bottom - top)

@@ -14,10 +14,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from extractor.line_input import line_input
+from extractor.line_input import HEIGHT, line_input
 from training.files import replacing
 from training.glyphs import GlyphBank, load_bank
 from training.hypotheses import NOT_ONE_DIGIT, hypotheses
+from training.legibility import is_legible
 from training.reference_recipe import LINES_PER_SHARD
 from training.runs import RunError
 from training.synthesis import synthesize, synthesize_words
@@ -126,6 +127,8 @@ def _make(task: tuple[Path, Kind, int, int]) -> None:
             parts.append((found.digits[keep], found.context[keep], found.geometry[keep], found.labels[keep]))
         if line is not None:
             for cleaned in (False, True) if rng.random() < CLEANED_TOO else (False,):
+                if not is_legible(sample, line, cleaned=cleaned):
+                    continue
                 strips.append(line_input(line, zoom=float(np.exp(rng.normal(0, 0.12))), cleaned=cleaned))
                 texts.append([int(digit) for digit in sample.text] + [-1] * (MAX_TEXT - len(sample.text)))
     with replacing(path) as temporary:
@@ -135,7 +138,7 @@ def _make(task: tuple[Path, Kind, int, int]) -> None:
             context=np.concatenate([part[1] for part in parts]),
             geometry=np.concatenate([part[2] for part in parts]),
             labels=np.concatenate([part[3] for part in parts]),
-            strips=np.concatenate(strips, axis=1),
+            strips=np.concatenate([np.zeros((HEIGHT, 0), np.uint8), *strips], axis=1),
             widths=np.array([strip.shape[1] for strip in strips], np.int32),
-            texts=np.array(texts, np.int8),
+            texts=np.array(texts, np.int8).reshape(-1, MAX_TEXT),
         )

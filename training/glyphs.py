@@ -34,7 +34,7 @@ class GlyphBank:
     digits: dict[str, list[NDArray[np.uint8]]]
     letters: NDArray[np.uint8]
     words: NDArray[np.uint8]
-    drawn: float = 0.42
+    drawn: float = 0.5
 
 
 SOURCES = ("mnist", "bhmsds", "semeion", "optdigits32")

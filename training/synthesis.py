@@ -43,7 +43,7 @@ def synthesize(bank: GlyphBank, rng: np.random.Generator) -> SyntheticLine:
         rng: Source of randomness.
     """
     height = float(np.exp(rng.uniform(np.log(17), np.log(62))))
-    comb = Comb.draw(rng, height) if rng.random() < 0.2 else None
+    comb = Comb.draw(rng, height) if rng.random() < 0.09 else None
     text, ink, owner, cells = write_digits(_draw_text(rng), bank, rng, height, comb)
     canvas_h, canvas_w = ink.shape
     rows, columns = np.nonzero(owner > 0)
@@ -55,7 +55,7 @@ def synthesize(bank: GlyphBank, rng: np.random.Generator) -> SyntheticLine:
     bilevel_like = rng.random() < 0.3
     contrast = float(rng.uniform(0.75, 0.95) if bilevel_like else rng.uniform(0.3, 0.9))
     sheet = sheet * (1 - contrast * ink.astype(np.float32) / 255)
-    if rng.random() < (0.62 if comb is None else 0.85):
+    if rng.random() < (0.5 if comb is None else 0.85):
         printed = frame_lines(ink.shape, band, cells, rng, is_comb=comb is not None)
         sheet = sheet * (1 - rng.uniform(0.3, 0.95) * printed.astype(np.float32) / 255)
     if rng.random() < 0.4:
@@ -163,7 +163,7 @@ def _draw_text(rng: np.random.Generator) -> str:
         start = int(rng.integers(0, length - 1))
         stop = int(rng.integers(start + 1, length)) + 1
         digits[start:stop] = rng.choice([0, 1, digits[start]], p=[0.4, 0.15, 0.45])
-    if rng.random() < 0.08:  # beside a 1 at the edge, the side of a frame looks like one: neither may be the rule
+    if rng.random() < 0.12:  # beside a 1 at the edge, the side of a frame looks like one: neither may be the rule
         digits[rng.choice([0, -1], p=[0.7, 0.3])] = 1
     return "".join(map(str, digits))
 
@@ -175,6 +175,6 @@ def _crop_margins(
     close, wide = 0.02 * height, 0.9 * height
     top = max(0, round(y0 - rng.uniform(close, wide)))
     bottom = min(shape[0], round(y1 + rng.uniform(close, wide)) + 1)
-    left = max(0, round(x0 - rng.uniform(close, 2.5 * wide)))
-    right = min(shape[1], round(x1 + rng.uniform(close, 2.5 * wide)) + 1)
+    before, after = (rng.uniform(close, (0.2 * height if rng.random() < 0.35 else 2.5 * wide)) for _ in range(2))
+    left, right = max(0, round(x0 - before)), min(shape[1], round(x1 + after) + 1)
     return top, bottom, left, right

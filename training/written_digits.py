@@ -16,6 +16,8 @@ NEUTRAL = -1
 """Owner of ink between two digits that belongs to neither more than to the other."""
 _UNUSED = ((0.8, 0.1, 0.07, 0.03), (0.65, 0.15, 0.12, 0.08))
 """How often a comb has no, one, two and three unused cells before and after its digits."""
+_LEAST_STEP = 0.22
+"""Distance from the middle of one digit to that of the next, in sums of their widths: nearer ones cover each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,35 @@ class _Style:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """What is written on: ink and its owners, (H, W) uint8 and int16, digits of a height in pixels on a base line."""
+
+    canvas: NDArray[np.uint8]
+    owner: NDArray[np.int16]
+    height: float
+    base: float
+    rng: np.random.Generator
+
+    def room_for(self, glyph: Glyph, y: float) -> float:
+        """The row nearest to y at which a digit lies on the sheet."""
+        return float(np.clip(y, 1, self.canvas.shape[0] - glyph.shape[0] - 1))
+
+    def paint(self, glyph: Glyph, corner: tuple[int, int], index: int) -> None:
+        """Paint a digit and say whose ink it is."""
+        left, top = corner
+        rows, columns = glyph.shape
+        view = self.canvas[top : top + rows, left : left + columns]
+        glyph = glyph[: view.shape[0], : view.shape[1]]
+        mine = (glyph > 60) & (glyph >= view)
+        np.maximum(view, glyph, out=view)
+        self.owner[top : top + rows, left : left + columns][mine] = index + 1
+
+    def owners(self) -> NDArray[np.int16]:
+        """The owner of each pixel that holds ink."""
+        return np.where(self.canvas > 60, self.owner, 0).astype(np.int16)
+
+
 def write_digits(
     text: str, bank: GlyphBank, rng: np.random.Generator, height: float, comb: Comb | None
 ) -> tuple[str, NDArray[np.uint8], NDArray[np.int16], list[float]]:
@@ -97,15 +128,15 @@ def write_digits(
     margin = round(2.4 * height)
     room = (len(text) * 1.5 + 2) * height if comb is None else comb.pitch * (len(text) + comb.before + comb.after)
     canvas = np.zeros((round(3.2 * height), round(room) + 2 * margin), np.uint8)
-    owner = np.zeros(canvas.shape, np.int16)
+    sheet = _Sheet(canvas, np.zeros(canvas.shape, np.int16), height, 2.0 * height, rng)
     style = _Style.draw(rng)
-    base, slope = 2.0 * height, rng.normal(0, 0.025)
+    base, slope = sheet.base, rng.normal(0, 0.025)
     if comb is not None:
         sides = [margin + comb.pitch * cell for cell in range(len(text) + comb.before + comb.after + 1)]
-        _write_in_cells(text, canvas, owner, writer, style, comb, sides, base, rng, height)
+        _write_in_cells(text, sheet, writer, style, comb, sides)
         write_surroundings(canvas, bank, rng, height, (margin, sides[-1]), base)
-        return text, canvas, np.where(canvas > 60, owner, 0).astype(np.int16), sides
-    x = float(margin)
+        return text, canvas, sheet.owners(), sides
+    x, before = float(margin), 0.0
     cells: list[float] = []
     ends: list[tuple[float, float]] = []
     for index, digit in enumerate(text):
@@ -113,16 +144,16 @@ def write_digits(
             _, writer = draw_writer(bank, rng)
         glyph = _shaped(int(digit), writer, style, rng, height)
         glyph_h, glyph_w = glyph.shape
-        y = base + slope * (x - margin) + rng.normal(0, style.wander) * height - glyph_h
-        y = float(np.clip(y, 1, canvas.shape[0] - glyph_h - 1))
+        y = sheet.room_for(glyph, base + slope * (x - margin) + rng.normal(0, style.wander) * height - glyph_h)
         is_chained = style.chains and text[max(index - 1, 0) : index + 1] == "00"
         spacing = replace(style, gap=float(rng.uniform(-0.09, 0.03)), spread=0.02) if is_chained else style
-        x = _place(canvas, owner, glyph, x, y, index, spacing, rng, height)
+        x = _place(sheet, glyph, (x, y, before), index, spacing)
+        before = glyph_w
         if is_chained and rng.random() < 0.8:  # from the head of one to the head of the next
-            before = (ends[-1][0] - 0.25 * glyph_w, y + rng.uniform(0.0, 0.25) * glyph_h)
-            _ligature(canvas, owner, before, (x + 0.4 * glyph_w, y + rng.uniform(0, 0.25) * glyph_h), rng, height)
+            head = (ends[-1][0] - 0.25 * glyph_w, y + rng.uniform(0.0, 0.25) * glyph_h)
+            _ligature(sheet, head, (x + 0.4 * glyph_w, y + rng.uniform(0, 0.25) * glyph_h))
         elif ends and rng.random() < style.ligature:
-            _ligature(canvas, owner, ends[-1], (x + 0.2 * glyph_w, y + rng.uniform(0, 1) * glyph_h), rng, height)
+            _ligature(sheet, ends[-1], (x + 0.2 * glyph_w, y + rng.uniform(0, 1) * glyph_h))
         ends.append((x + 0.85 * glyph_w, y + rng.uniform(0.05, 1.0) * glyph_h))
         cells.append(x + glyph_w + 0.5 * style.gap * height)
         x += glyph_w
@@ -134,36 +165,26 @@ def write_digits(
     if rng.random() < 0.12:
         gone = drop_out(np.full_like(canvas, 255), rng, length=0.12 * height) == 0
         canvas[gone & (rng.random(canvas.shape) < 0.35)] = 0
-    return text[: len(cells)], canvas, np.where(canvas > 60, owner, 0).astype(np.int16), cells[:-1]
+    return text[: len(cells)], canvas, sheet.owners(), cells[:-1]
 
 
-def _write_in_cells(
-    text: str,
-    canvas: NDArray[np.uint8],
-    owner: NDArray[np.int16],
-    writer: Writer,
-    style: _Style,
-    comb: Comb,
-    sides: list[float],
-    base: float,
-    rng: np.random.Generator,
-    height: float,
-) -> None:
+def _write_in_cells(text: str, sheet: _Sheet, writer: Writer, style: _Style, comb: Comb, sides: list[float]) -> None:
     """Write a digit into each cell of a comb but the unused ones, some of which are crossed out."""
+    base, rng, height = sheet.base, sheet.rng, sheet.height
     for index, digit in enumerate(text):
         glyph = _shaped(int(digit), writer, style, rng, height)
         if glyph.shape[1] > comb.pitch:
             glyph = np.asarray(cv2.resize(glyph, (round(comb.pitch), glyph.shape[0]), interpolation=cv2.INTER_AREA))
         glyph_h, glyph_w = glyph.shape
         middle = sides[comb.before + index] + comb.pitch * (0.5 + rng.normal(0, comb.unrest))
-        top = round(np.clip(base + rng.normal(0, style.wander) * height - glyph_h, 1, canvas.shape[0] - glyph_h - 1))
-        _paint(canvas, owner, glyph, (round(middle - 0.5 * glyph_w), top), index)
+        top = round(sheet.room_for(glyph, base + rng.normal(0, style.wander) * height - glyph_h))
+        sheet.paint(glyph, (round(middle - 0.5 * glyph_w), top), index)
     unused = [*range(comb.before), *range(comb.before + len(text), len(sides) - 1)]
     thick = max(1, round(rng.uniform(0.05, 0.12) * height))
     for cell in unused:
         if rng.random() < comb.crossed:
             reach = rng.uniform(0.25, 0.55, 2) * (comb.pitch, height)
-            cross_out(canvas, (sides[cell] + 0.5 * comb.pitch, base - 0.5 * height), reach, thick, rng)
+            cross_out(sheet.canvas, (sides[cell] + 0.5 * comb.pitch, base - 0.5 * height), reach, thick, rng)
 
 
 def _shaped(digit: int, writer: Writer, style: _Style, rng: np.random.Generator, height: float) -> Glyph:
@@ -190,65 +211,49 @@ def _shaped(digit: int, writer: Writer, style: _Style, rng: np.random.Generator,
     return cut if cut is not None else np.full((max(3, round(tall)), 2), 255, np.uint8)
 
 
-def _place(
-    canvas: NDArray[np.uint8],
-    owner: NDArray[np.int16],
-    glyph: Glyph,
-    x: float,
-    y: float,
-    index: int,
-    style: _Style,
-    rng: np.random.Generator,
-    height: float,
-) -> float:
-    """Paint a digit beside what is there; the gap is measured between strokes, not boxes. Returns its left edge."""
-    glyph_h = glyph.shape[0]
+def _place(sheet: _Sheet, glyph: Glyph, place: tuple[float, float, float], index: int, style: _Style) -> float:
+    """Paint a digit beside what is there; the gap is measured between strokes, not boxes. Returns its left edge.
+
+    The place is the right edge of the digit before, the row of the top, and the width of the digit before.
+    """
+    height = sheet.height
+    x, y, before = place
+    glyph_h, glyph_w = glyph.shape
     top = round(y)
-    gap = round((style.gap + rng.normal(0, style.spread)) * height) if index else 0
+    gap = round((style.gap + sheet.rng.normal(0, style.spread)) * height) if index else 0
     left = round(x) + gap
     if index:
         # Move left until the strokes are as near as the gap says: slanted digits overhang each other.
-        rows = canvas[top : top + glyph_h]
+        rows = sheet.canvas[top : top + glyph_h]
         right_edge = np.where(
             (rows > 60).any(axis=1), rows.shape[1] - 1 - np.argmax((rows > 60)[:, ::-1], axis=1), -10_000
         )
         left_edge = np.where((glyph > 60).any(axis=1), np.argmax(glyph > 60, axis=1), 10_000)
         clearance = int((round(x) + left_edge - right_edge).min())
         if abs(clearance) < 2 * height:
-            left = round(x) - clearance + max(gap, -round(0.09 * height)) + 1
+            left = round(x) - clearance + max(gap, _least_gap(before, glyph_w, height)) + 1
+        # A small digit beside one that is written higher or lower would slide under it, or under all before.
+        left = max(left, round(x - 0.5 * before - 0.5 * glyph_w + _LEAST_STEP * (before + glyph_w)))
     left = max(1, left)
-    _paint(canvas, owner, glyph, (left, top), index)
+    sheet.paint(glyph, (left, top), index)
     return float(left)
 
 
-def _paint(
-    canvas: NDArray[np.uint8], owner: NDArray[np.int16], glyph: Glyph, corner: tuple[int, int], index: int
-) -> None:
-    """Paint a digit and say whose ink it is."""
-    left, top = corner
-    glyph_h, glyph_w = glyph.shape
-    view = canvas[top : top + glyph_h, left : left + glyph_w]
-    glyph = glyph[: view.shape[0], : view.shape[1]]
-    mine = (glyph > 60) & (glyph >= view)
-    np.maximum(view, glyph, out=view)
-    owner[top : top + glyph_h, left : left + glyph_w][mine] = index + 1
+def _least_gap(before: float, width: float, height: float) -> int:
+    """How near strokes may come, in pixels: wide digits overlap a little, two ones do not even touch."""
+    narrow = sum(size < 0.25 * height for size in (before, width))
+    return round((-0.09, -0.01, 0.05)[narrow] * height)
 
 
-def _ligature(
-    canvas: NDArray[np.uint8],
-    owner: NDArray[np.int16],
-    start: tuple[float, float],
-    end: tuple[float, float],
-    rng: np.random.Generator,
-    height: float,
-) -> None:
+def _ligature(sheet: _Sheet, start: tuple[float, float], end: tuple[float, float]) -> None:
+    canvas, height, rng = sheet.canvas, sheet.height, sheet.rng
     stroke = np.zeros_like(canvas)
     bend = ((start[0] + end[0]) / 2, max(start[1], end[1]) + rng.uniform(-0.1, 0.15) * height)
     t = np.linspace(0, 1, 12)[:, None]
     points = (1 - t) ** 2 * np.array(start) + 2 * t * (1 - t) * np.array(bend) + t**2 * np.array(end)
     thick = max(1, round(rng.uniform(0.04, 0.1) * height))
     cv2.polylines(stroke, [np.round(points).astype(np.int32)], False, 255, thick, cv2.LINE_AA)
-    owner[(stroke > 60) & (canvas <= 60)] = NEUTRAL
+    sheet.owner[(stroke > 60) & (canvas <= 60)] = NEUTRAL
     np.maximum(canvas, stroke, out=canvas)
 
 

@@ -116,10 +116,12 @@ def test_digits_of_any_size_come_out_centred_in_a_box_of_twenty(height):
         ink = digit_image(digit, draw_hand(rng), rng, height=height)
         crop = to_mnist(ink)
         x, y = centre_of_mass(crop)
-        assert 13.5 <= x <= 14.5
-        assert 13.5 <= y <= 14.5
+        left, top, wide, high = ink_box(crop)
+        # Ink that has been moved as far as the frame goes may be lopsided still.
+        assert 13.5 <= x <= 14.5 or left == 0 or left + wide == SIZE
+        assert 13.5 <= y <= 14.5 or top == 0 or top + high == SIZE
         assert crop.max() == 255
-        longest = max(ink_box(crop)[2:])
+        longest = max(wide, high)
         source = max(ink_box(ink)[2:])
         if source >= 10:
             # The tip of a large digit may average to nothing: it then misses one row of the twenty.

@@ -94,7 +94,7 @@ def test_bold_glyphs_have_more_ink():
 
 def test_writers_write_every_digit_and_every_source_gets_its_turn():
     sources = set()
-    for seed in range(60):
+    for seed in range(150):
         source, writer = draw_writer(drawn_sets.bank(), np.random.default_rng(seed))
         if source not in sources:
             sources.add(source)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -68,3 +70,13 @@ def test_some_hands_chain_zeros():
         return float(np.mean([(written(text, seed)[2] == NEUTRAL).any() for seed in range(80)]))
 
     assert linked("0000") > linked("6969") + 0.05
+
+
+@given(TEXTS, st.integers(0, 2**20))
+def test_no_digit_is_written_over_the_one_before(text, seed):
+    """However tight a hand writes: each digit still shows ink of its own, farther right than the last one's."""
+    kept, _, owner, _ = written(text, seed)
+    seen = [columns(owner, index) for index in range(len(kept))]
+    assert all(len(own) for own in seen)
+    middles = [0.5 * (own.min() + own.max()) for own in seen]
+    assert all(right > left for left, right in itertools.pairwise(middles))
