@@ -126,7 +126,7 @@ def test_the_new_network_is_read_by_everything_that_takes_a_model(tuned, strings
     image = cv2.imread(str(strings.parent / "0.png"))
     assert Reader(tuned.output).read(image, ReadOptions(layout="line")).fields[0].text
     digits = np.zeros((2, 28, 28), np.uint8)
-    digits[:, 6:22, 13:15] = 255
+    digits[:, 4:24, 12:15] = 255
     assert load_classifier(tuned.output).log_probabilities(digits).shape == (2, 12)
     assert load_classifier(tuned.output / CROPS).log_probabilities(digits).argmax() == 1
 
