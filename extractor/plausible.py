@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from extractor.decision import Decision, DecisionSettings, skipped_ink
 from extractor.decoding import empty_score
-from extractor.line_reader import BLANK
+from extractor.line_reader import BLANK, best_path
 from extractor.lines import LineImage
 from extractor.segmentation import Lattice
 
@@ -45,8 +45,7 @@ def may_hold_number(line: LineImage, steps: NDArray[np.float32]) -> bool:
         steps: (T, 11) log-probabilities of the line network in one upright view of it.
     """
     likeliest = steps.argmax(axis=1)
-    begins = (likeliest != BLANK) & (likeliest != np.concatenate([[BLANK], likeliest[:-1]]))
-    digits = int(begins.sum())
+    digits = len(best_path(steps))
     number = float(steps.max(axis=1).sum(dtype=np.float64))
     nothing = float(steps[:, BLANK].sum(dtype=np.float64))
     if not digits or number < WORST_AT_FIRST * digits or number - nothing < LEAST_AT_FIRST * digits:

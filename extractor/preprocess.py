@@ -222,7 +222,7 @@ def stroke_width(mask: Mask) -> float:
 
 
 def shrink(image: Ink, scale: float) -> Ink:
-    """Reduce a picture by averaging over areas, first by whole halves: that takes half the time of a single step.
+    """Reduce a picture by averaging over areas, first by whole halves, which OpenCV does far faster than other shares.
 
     Args:
         image: (H, W) uint8.
@@ -236,10 +236,24 @@ def shrink(image: Ink, scale: float) -> Ink:
         return image
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     while scale <= 0.5 and min(image.shape) >= 2:
-        even = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]
-        image = cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        image = reduce_by(image, 2)
         scale *= 2
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def reduce_by(image: Ink, factor: int) -> Ink:
+    """Average over squares of a whole number of pixels; what is left over at the right and below is cut off.
+
+    Args:
+        image: (H, W) uint8, at least one square large.
+        factor: Side of a square.
+
+    Returns:
+        (H // factor, W // factor) uint8.
+    """
+    height, width = image.shape[0] // factor, image.shape[1] // factor
+    part = image[: height * factor, : width * factor]
+    return cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 def components(flat: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:

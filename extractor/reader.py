@@ -149,7 +149,7 @@ class Reader:
     def _read_strings(
         self, image: NDArray[np.uint8], layout: Layout, accept: float, document: str, page: int
     ) -> tuple[PageReading, bool]:
-        """Read an image as it lies; also tell whether strings may lie anywhere on it."""
+        """Read an image as it lies; also tell whether it has rows of ink that may lie any way round."""
         with stage("clean"):
             cleaned = clean(image)
         with stage("layout"):
@@ -181,7 +181,7 @@ class Reader:
             reading = self._read_strip(strip, scores, views, free, accept)
             if reading is not None:
                 fields.append(reading)
-        return PageReading(document, page, width, height, tuple(_numbered(fields))), anywhere and all(loose)
+        return PageReading(document, page, width, height, tuple(_numbered(fields))), bool(loose) and all(loose)
 
     def evidence(self, image: NDArray[np.uint8]) -> Evidence | None:
         """Look at a picture of one string without deciding: what calibration and error analysis start from.

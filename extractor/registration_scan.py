@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from extractor.preprocess import reduce_by
+
 Grey = NDArray[np.uint8]
 """Grey picture, (H, W) uint8."""
 Matrix = NDArray[np.float64]
@@ -60,13 +62,9 @@ def shrink(grey: Grey, side: int = SEARCH_SIDE) -> tuple[Grey, int]:
         The small picture, and the whole factor.
     """
     factor = max(1, round(max(grey.shape) / side))
-    if factor == 1:
+    if factor == 1 or min(grey.shape) < factor:
         return grey, 1
-    height, width = grey.shape[0] // factor, grey.shape[1] // factor
-    if min(height, width) < 1:
-        return grey, 1
-    part = grey[: height * factor, : width * factor]
-    return cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False), factor
+    return reduce_by(grey, factor), factor
 
 
 def shrinking(across: float, down: float) -> Matrix:
