@@ -135,6 +135,7 @@ def _ruling(mask: Mask, parts: _Parts) -> Mask:
         reach = min(max(round(1.05 * long), round(0.5 * height)), height)
         tall = _straight_runs(flat, reach, axis=0, thick=2.6 * stroke + 1)
         vertical = _anchored(tall, horizontal, reach=round(2 * stroke) + 2, ink=int(np.count_nonzero(flat)))
+        vertical = _sides(vertical, horizontal, reach=round(2 * stroke) + 2)
     border = _border_bars(flat, stroke) | _frames(parts, stroke)
     lines = (horizontal | vertical | border).view(np.bool_)
     if not lines.any():
@@ -188,6 +189,47 @@ def _anchored(vertical: NDArray[np.uint8], horizontal: NDArray[np.uint8], reach:
         alone = area > 0.4 * ink
         keep[index] = top and bottom and (bool(horizontal.any()) or (h >= 0.95 * height and not alone))
     return np.asarray(keep[labels], np.uint8)
+
+
+def _sides(vertical: NDArray[np.uint8], horizontal: NDArray[np.uint8], reach: int) -> NDArray[np.uint8]:
+    """Keep vertical runs unless they are ones, written from one line to another that both go on to either side.
+
+    Where a side of the box can be seen, or runs stand at one distance from each other, they may be dividers.
+    """
+    if not vertical.any() or not horizontal.any():
+        return vertical
+    _, stats, _ = components(vertical)
+    tall = stats[1:][2 * stats[1:, cv2.CC_STAT_HEIGHT] > stats[1:, cv2.CC_STAT_HEIGHT].max()]
+    if _at_one_distance(tall):
+        return vertical
+    for x, y, w, h, _ in tall.tolist():
+        ends = [_at_end(horizontal, (x, x + w), end, reach) for end in (y, y + h)]
+        if "goes on" not in ends or "stops" in ends:
+            return vertical
+    return np.zeros_like(vertical)
+
+
+def _at_end(horizontal: NDArray[np.uint8], columns: tuple[int, int], end: int, reach: int) -> str:
+    """Tell whether a line at an end of a vertical run ``goes on`` to both sides of it, or ``stops``; else ``edge``."""
+    near, far = reach // 2, 3 * reach
+    rows = horizontal[max(0, end - 3 * reach // 2) : end + 3 * reach // 2]
+    sides = rows[:, max(0, columns[0] - far) : max(0, columns[0] - near)], rows[:, columns[1] + near : columns[1] + far]
+    if min(side.shape[1] for side in sides) < 3:
+        return "stops"
+    present = [float(side.any(axis=0).mean()) > 0.5 for side in sides]
+    if all(present):
+        return "goes on"
+    return "edge" if not any(present) and (end <= reach or end >= len(horizontal) - reach) else "stops"
+
+
+def _at_one_distance(stats: NDArray[np.int32]) -> bool:
+    """Tell the dividers of a comb: three or more, not as near to each other as digits are, at like distances."""
+    middles = np.sort(stats[:, cv2.CC_STAT_LEFT] + 0.5 * stats[:, cv2.CC_STAT_WIDTH])
+    steps = np.diff(middles)
+    if len(steps) < 2 or np.median(steps) < 0.4 * stats[:, cv2.CC_STAT_HEIGHT].max():
+        return False
+    cells = steps / np.median(steps)
+    return bool(np.mean(np.abs(cells - np.rint(cells)) < 0.2) > 0.6)
 
 
 def _border_bars(flat: NDArray[np.uint8], stroke: float) -> NDArray[np.uint8]:

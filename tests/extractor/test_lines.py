@@ -145,6 +145,36 @@ def test_written_ones_are_no_dividers():
     assert (ruling(mask) & mask).sum() <= 0.02 * mask.sum()
 
 
+def between_lines(columns: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Runs from one line to another that both cross the picture: the whole, and the runs alone."""
+    runs = np.zeros((60, 240), np.uint8)
+    for column in columns:
+        runs[7:52, column : column + 3] = 1
+    picture = runs.copy()
+    picture[[4, 5, 54, 55]] = 1
+    cv2.circle(picture, (110, 30), 16, 1, 3)
+    return picture.astype(bool), runs.astype(bool)
+
+
+@pytest.mark.parametrize("columns", [[40], [40, 56], [30, 150]])
+def test_ones_from_line_to_line_stay_where_both_lines_go_on(columns):
+    picture, runs = between_lines(columns)
+    lines = ruling(picture)
+    assert not (lines & runs).any()
+    assert lines[4].mean() > 0.9
+
+
+def test_dividers_at_one_distance_go():
+    picture, runs = between_lines([20, 65, 155, 200])
+    assert (ruling(picture) & runs).sum() > 0.9 * runs.sum()
+
+
+def test_where_a_side_of_the_box_stands_dividers_go():
+    picture, runs = between_lines([40, 90])
+    picture[:, :40] = False
+    assert (ruling(picture) & runs).sum() > 0.9 * runs.sum()
+
+
 @given(drawn.blobs())
 def test_any_ink_gives_a_finite_line_or_none(mask):
     ink = mask.astype(np.uint8) * 200
