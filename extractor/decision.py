@@ -23,12 +23,16 @@ from extractor.errors import ModelError
 from extractor.line_reader import beam_search, best_path, view_log_probabilities
 from extractor.segmentation import Lattice
 
+RANKING = ("lattice", "line", "digits", "lattice_root", "line_root", "skipped")
+"""What strings are ranked by, see `ranking_features`."""
 FEATURES = ("margin", "readers_agree", "worst_digit", "line_margin", "lattice_margin", "skipped")
 """What the confidence is computed from, see `features`."""
 PROPOSALS = 8
 """Strings that each reader proposes."""
 LEAST = -60.0
 """The line network's log-probability of a string counts no lower than this."""
+LEFT_OUT = 0.1
+"""To leave out more than this share of the ink is no worse: so much is no digit, but a word, or a cell crossed out."""
 CAP = 12.0
 """Margins beyond this say no more."""
 
@@ -38,18 +42,14 @@ class DecisionSettings:
     """What was fitted on open data, from the network's card.
 
     Attributes:
-        lattice_weight: Of the lattice's log-probability of a string.
-        line_weight: Of the line network's.
-        length_bonus: Added for each digit of a string.
+        ranking: Weights of what strings are ranked by, in the order of `RANKING`.
         intercept: Of the confidence.
         weights: Of the confidence, in the order of `FEATURES`.
         accept: Confidence from which a string is accepted when the user does not say how large an error may be.
         accept_at: Confidences from which a string is accepted, for the errors that a user may accept.
     """
 
-    lattice_weight: float = 0.5
-    line_weight: float = 1.0
-    length_bonus: float = 0.0
+    ranking: tuple[float, ...] = (0.5, 1.0, 0.0, 0.0, 0.0, 0.0)
     intercept: float = 0.0
     weights: tuple[float, ...] = (0.6, 0.5, 0.1, 0.0, 0.0, 0.0)
     accept: float = 0.99
@@ -64,16 +64,17 @@ class DecisionSettings:
         """
         accept_at = table_from_card(reading)
         try:
-            single = (name for name in cls.__slots__ if name in reading and name not in ("weights", "accept_at"))
-            values = {name: float(reading[name]) for name in single}
+            values = {name: float(reading[name]) for name in ("intercept", "accept") if name in reading}
+            ranking = tuple(float(value) for value in reading.get("ranking", cls().ranking))
             weights = tuple(float(value) for value in reading.get("weights", cls().weights))
         except (TypeError, ValueError) as error:
             raise ModelError(
                 "the network's card holds settings that are no numbers", "install or train it again"
             ) from error
-        if len(weights) != len(FEATURES):
-            raise ModelError(f"the network's card has {len(weights)} confidence weights instead of {len(FEATURES)}")
-        return cls(**values, weights=weights, accept_at=accept_at)
+        for kind, given, names in (("ranking", ranking, RANKING), ("confidence", weights, FEATURES)):
+            if len(given) != len(names):
+                raise ModelError(f"the network's card has {len(given)} {kind} weights instead of {len(names)}")
+        return cls(**values, ranking=ranking, weights=weights, accept_at=accept_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Decision:
         digit_confidences: For each digit, the probability that it is right.
         alternatives: Other strings with their probabilities, best first.
         features: What the confidence was computed from, in the order of `FEATURES`.
-        line: Log-probability of the string by the line network, mean over its views; nan where nobody asked.
+        line: Log-probability of the string by the line network, see `over_views`; nan where nobody asked.
     """
 
     path: Path
@@ -104,7 +105,7 @@ class Proposals:
     Attributes:
         paths: A path for each string.
         lattice: Log-probability of each string's path, (N,) float64.
-        line: Log-probability of each string by the line network, mean over its views, (N,) float64; zero without views.
+        line: Log-probability of each string by the line network, see `over_views`, (N,) float64; zero without views.
         skipped: Share of the line's ink that each path leaves out, (N,) float64.
         worst: Log-probability of each path's least sure digit, (N,) float64.
     """
@@ -147,8 +148,7 @@ def propose(
     line = np.zeros(len(paths))
     if views:
         strings = [path.text for path in paths]
-        said = np.maximum(view_log_probabilities(views, strings), LEAST)
-        line = np.asarray(said.mean(axis=0), np.float64)
+        line = over_views(view_log_probabilities(views, strings))
     return Proposals(
         paths=paths,
         lattice=np.array([path.score for path in paths]),
@@ -156,6 +156,21 @@ def propose(
         skipped=skipped_shares(paths, lattice),
         worst=_worst_digits(paths, scores),
     )
+
+
+def over_views(said: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Join what the line network says in several views: the logarithm of the mean probability, `LEAST` at least.
+
+    A digit misread in one view is often read in another; of logarithms, the mean would believe the one that misreads.
+
+    Args:
+        said: (V, ...) log-probabilities in V views, at least one.
+
+    Returns:
+        (...) float64.
+    """
+    whole = np.maximum(said.astype(np.float64), LEAST)
+    return np.asarray(np.logaddexp.reduce(whole, axis=0) - math.log(len(whole)))
 
 
 def decide(
@@ -213,15 +228,27 @@ def rank(proposals: Proposals, settings: DecisionSettings) -> tuple[NDArray[np.f
     Returns:
         The joint score of each string, and the order from the best on.
     """
-    weights = (settings.lattice_weight, settings.line_weight, settings.length_bonus)
-    total = ranking_features(proposals) @ np.array(weights)
+    total = ranking_features(proposals) @ np.array(settings.ranking)
     return total, np.argsort(-total, kind="stable")
 
 
 def ranking_features(proposals: Proposals) -> NDArray[np.float64]:
-    """What strings are ranked by: both readers' log-probabilities and the number of digits, (N, 3)."""
-    lengths = [len(path.text) for path in proposals.paths]
-    return np.column_stack([np.maximum(proposals.lattice, LEAST), proposals.line, lengths])
+    """Measure what strings are ranked by, (N, 6).
+
+    Returns:
+        In the order of `RANKING`: both readers' log-probabilities; the number of digits; the roots of both
+        improbabilities, negative, by which a reader that thinks a string impossible says little more than one that
+        thinks it unlikely: the crops call a bare 1 a line, the line network drops it beside a frame; and the share of
+        the ink that is left out, up to `LEFT_OUT`. To leave out all of it is no fault of the blank string, which leaves
+        out as much as the other that leaves out least.
+    """
+    lengths = np.array([len(path.text) for path in proposals.paths])
+    lattice = np.maximum(proposals.lattice, LEAST)
+    skipped = proposals.skipped.copy()
+    if lengths.any():
+        skipped[lengths == 0] = skipped[lengths > 0].min()
+    roots = [-np.sqrt(np.maximum(-scores, 0.0)) for scores in (lattice, proposals.line)]
+    return np.column_stack([lattice, proposals.line, lengths, *roots, np.minimum(skipped, LEFT_OUT)])
 
 
 def features(proposals: Proposals, total: NDArray[np.float64], order: NDArray[np.intp]) -> list[float]:
@@ -233,9 +260,9 @@ def features(proposals: Proposals, total: NDArray[np.float64], order: NDArray[np
         order: Their order.
 
     Returns:
-        In the order of `FEATURES`: how far the string is ahead of the next in the joint score; whether both readers put
-        it first; the log-probability of its least sure digit; how far the line network and the lattice alone put it
-        ahead of the best other string (negative when behind); the share of the ink that it leaves out.
+        In the order of `FEATURES`: the logarithm of its odds against all others together by the joint score; whether
+        both readers put it first; the log-probability of its least sure digit; how far the line network and the lattice
+        alone put it ahead of the best other string (negative when behind); the share of the ink that it leaves out.
     """
 
     def ahead(values: NDArray[np.float64]) -> float:
@@ -246,7 +273,8 @@ def features(proposals: Proposals, total: NDArray[np.float64], order: NDArray[np
     agree = float(by_line > 0 and by_lattice > 0)
     best = order[0]
     worst = max(float(proposals.worst[best]), -CAP)
-    return [ahead(total), agree, worst, by_line, by_lattice, float(proposals.skipped[best])]
+    odds = float(total[best] - np.logaddexp.reduce(total[order[1:]])) if len(order) > 1 else CAP
+    return [min(max(odds, -CAP), CAP), agree, worst, by_line, by_lattice, float(proposals.skipped[best])]
 
 
 def digit_scores(path: Path, scores: NDArray[np.float32]) -> list[float]:

@@ -7,12 +7,22 @@ to mend.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from extractor.decision import LEAST, DecisionSettings, Proposals, decide, digit_scores, propose, rank
+from extractor.decision import (
+    LEAST,
+    DecisionSettings,
+    Proposals,
+    decide,
+    digit_scores,
+    over_views,
+    propose,
+    rank,
+    skipped_shares,
+)
 from extractor.decoding import Path, align
 from extractor.line_reader import beam_search, string_log_probabilities
 from extractor.reader import Evidence
@@ -75,7 +85,7 @@ class Spelling:
         path: Its best path through the lattice; None when the lattice cannot spell it.
         digits: Log-probability of each digit on that path by the crop network.
         lattice: Log-probability of the path; None without one.
-        line: Log-probability by the line network, mean over its views.
+        line: Log-probability by the line network, see `extractor.decision.over_views`.
         total: Joint score of both readers by which strings are ranked; None without a path.
         place: Place among the proposals, from 1; None when neither reader proposed it.
     """
@@ -224,14 +234,15 @@ class _Scored:
         if text.strip("0123456789"):
             return Spelling(text, None, (), None, LEAST, None, None)
         lattice, scores = self.evidence.lattice, self.evidence.scores
-        said = [max(float(string_log_probabilities(steps, [text])[0]), LEAST) for steps in self.evidence.views]
-        line = float(np.mean(said)) if said else 0.0
+        said = [string_log_probabilities(steps, [text])[0] for steps in self.evidence.views]
+        line = float(over_views(np.array(said))) if said else 0.0
         path = align(lattice, scores, text)
         if path is None:
             return Spelling(text, None, (), None, line, None, None)
-        alone = replace(self.proposals, paths=(path,), lattice=np.array([path.score]), line=np.array([line]))
-        total = float(rank(alone, self.settings)[0][0])
-        return Spelling(text, path, tuple(digit_scores(path, scores)), path.score, line, total, None)
+        digits = tuple(digit_scores(path, scores))
+        skipped, worst = skipped_shares([path], lattice), np.array([min(digits, default=0.0)])
+        alone = Proposals((path,), np.array([path.score]), np.array([line]), skipped, worst)
+        return Spelling(text, path, digits, path.score, line, float(rank(alone, self.settings)[0][0]), None)
 
     def _proposed(self, place: int) -> Spelling:
         index = self.order[place - 1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from extractor.decision import Decision, DecisionSettings, skipped_ink
+from extractor.decision import LEAST, Decision, over_views, skipped_ink
 from extractor.decoding import empty_score
 from extractor.line_reader import BLANK, best_path
 from extractor.lines import LineImage
@@ -21,6 +21,8 @@ REACH = 4
 """Steps of the line network around a digit in which ink may be its own."""
 MOST_AWAY = 0.5
 """Largest share of the ink that may lie farther from all digits of a first look."""
+LATTICE_SHARE, LINE_SHARE = 0.36, 0.71
+"""How much each reader's log-probability counts in what a string gains."""
 LEAST_GAIN = 2.7
 """What each digit adds, on average, to the log-probability against that of no number at all."""
 CLEAR_GAIN, CLEAR_CONFIDENCE = 4.0, 0.65
@@ -31,8 +33,6 @@ WORST_OF_SURER = -0.6
 """What at least one of the two must reach."""
 MOST_SKIPPED = 0.2
 """Largest share of the ink that may belong to no digit."""
-LEAST = -60.0
-"""Log-probabilities count no lower than this."""
 
 
 def may_hold_number(line: LineImage, steps: NDArray[np.float32]) -> bool:
@@ -61,7 +61,6 @@ def is_number(
     lattice: Lattice,
     scores: NDArray[np.float32],
     views: list[NDArray[np.float32]],
-    settings: DecisionSettings,
 ) -> bool:
     """Tell whether a line holds a number.
 
@@ -70,7 +69,6 @@ def is_number(
         lattice: The lattice.
         scores: (N, 12) log-probabilities of the crop network.
         views: For each view of the line (T, 11) log-probabilities of the line network.
-        settings: How much each reader counts.
     """
     path = decision.path
     length = len(path.text)
@@ -78,10 +76,9 @@ def is_number(
         return False
     number = decision.line
     # The empty string has one alignment: blank at every step.
-    blanks = [steps[:, BLANK].sum(dtype=np.float64) for steps in views]
-    nothing = float(np.maximum(blanks, LEAST).mean())
+    nothing = float(over_views(np.array([steps[:, BLANK].sum(dtype=np.float64) for steps in views])))
     lattice_gain = max(path.score, LEAST) - max(empty_score(lattice, scores), LEAST)
-    gain = settings.lattice_weight * lattice_gain + settings.line_weight * (number - nothing)
+    gain = LATTICE_SHARE * lattice_gain + LINE_SHARE * (number - nothing)
     sure = path.score >= WORST_LATTICE * length and number >= WORST_LINE * length
     sure = sure and max(path.score, number) >= WORST_OF_SURER * length
     clear = gain >= CLEAR_GAIN * length or decision.confidence >= CLEAR_CONFIDENCE

@@ -263,7 +263,7 @@ class Reader:
             decision = decide(strip.lattice, scores, views, self._settings)
         if not decision.path.text:
             return None if loose else _blank(strip.region, decision.confidence)
-        if loose and not is_number(decision, strip.lattice, scores, views, self._settings):
+        if loose and not is_number(decision, strip.lattice, scores, views):
             return None
         return _field(strip, decision, accept)
 

@@ -1,8 +1,7 @@
 """Fits what turns two readers' scores into one decision and an honest confidence, on labelled pictures of strings.
 
 Nothing of a network is trained here: the readers' weights, a logistic model (Platt, 1999), the confidence from
-which a string is accepted. Half of the strings choose the weight; the other half, which chose nothing, fit the
-confidence.
+which a string is accepted. The confidence is fitted on strings that are read by weights which other strings chose.
 
     python -m training.calibrate NETWORK FOLDER [FOLDER ...] [--corrections benchmarks/corrections.jsonl]
 """
@@ -14,7 +13,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +43,13 @@ ERRORS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0
 LEAST_ACCEPTED = 20
 """Fewer strings say nothing about an error on average."""
 RIDGE = 1.0
-"""Penalty on the logistic model's weights, in units of one observation."""
+"""Penalty on the logistic models' weights, in units of one observation."""
+FREE = 0.03
+"""Where many strings choose the weights of the readers, these are hardly held to where the search begins."""
+_BOUNDS = np.array([(0, 0, -np.inf, 0, 0, -np.inf), (np.inf, np.inf, np.inf, np.inf, np.inf, 0)])
+"""Of the weights of `extractor.decision.RANKING`: no reader may speak for a string by thinking it improbable."""
+LEAST_SPREAD = 0.05
+"""Standard deviation of a feature under which it counts as no larger than this, where strings are ranked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,60 +95,99 @@ def observe(
     return seen
 
 
-def choose_weights(observations: list[Observation], settings: DecisionSettings) -> DecisionSettings:
+def choose_weights(
+    observations: Sequence[Observation], settings: DecisionSettings, ridge: float = RIDGE
+) -> DecisionSettings:
     """Fit how much each reader and each digit count, so that right strings come first among the proposals.
 
     A conditional logistic model (McFadden, "Conditional Logit Analysis of Qualitative Choice Behavior", 1974) over the
-    proposals of each line, fitted by Newton's method.
+    proposals of each line, fitted by Newton's method within bounds.
 
     Args:
         observations: Strings that choose; those whose truth is not among the proposals teach nothing.
         settings: Where the search begins, and what is kept otherwise.
+        ridge: Penalty on going away from there.
     """
-    start = np.array([settings.lattice_weight, settings.line_weight, settings.length_bonus])
-    weights = start.copy()
     cases: list[tuple[NDArray[np.float64], int]] = []
     for item in observations:
         right = [index for index, path in enumerate(item.proposals.paths) if path.text == item.text]
         if right:
             cases.append((ranking_features(item.proposals), right[0]))
+    if not cases:
+        return settings
+    spread = np.concatenate([rows - rows.mean(axis=0) for rows, _ in cases]).std(axis=0)
+    scale = np.maximum(spread, LEAST_SPREAD)
+    start = np.array(settings.ranking) * scale
+    weights = start.copy()
     for _ in range(50):
-        gradient = RIDGE * (weights - start)
-        curvature = np.eye(len(weights)) * RIDGE
+        gradient = ridge * (weights - start)
+        curvature = np.eye(len(weights)) * ridge
         for rows, right_row in cases:
-            scores = rows @ weights
+            scaled = rows / scale
+            scores = scaled @ weights
             chance = np.exp(scores - scores.max())
             chance /= chance.sum()
-            mean = chance @ rows
-            gradient += mean - rows[right_row]
-            curvature += (rows.T * chance) @ rows - np.outer(mean, mean)
+            mean = chance @ scaled
+            gradient += mean - scaled[right_row]
+            curvature += (scaled.T * chance) @ scaled - np.outer(mean, mean)
         step = np.clip(np.linalg.solve(curvature, gradient), -1, 1)
-        weights = weights - step
-        if np.abs(step).max() < 1e-6:
+        before, weights = weights, np.clip(weights - step, *_BOUNDS)
+        if np.abs(weights - before).max() < 1e-6:
             break
-    lattice, line, bonus = (float(value) for value in weights)
-    return replace(settings, lattice_weight=lattice, line_weight=line, length_bonus=bonus)
+    return replace(settings, ranking=tuple(float(value) for value in weights / scale))
 
 
-def fit_confidence(observations: list[Observation], settings: DecisionSettings) -> DecisionSettings:
-    """Fit the logistic model of the confidence and the confidence from which strings are accepted.
+def cross_fitted(
+    observations: Sequence[Observation], settings: DecisionSettings, ridge: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Read each half of the strings by the weights that the other half chooses.
 
     Args:
-        observations: Strings that chose nothing else.
-        settings: The weights between the readers.
+        observations: At least two.
+        settings: Where the search for weights begins.
+        ridge: Penalty on going away from there.
+
+    Returns:
+        What the confidence is computed from, (N, 6), and whether the string that was read is right, (N,), 0 or 1.
     """
+    halves = list(observations[::2]), list(observations[1::2])
     rows, outcomes = [], []
-    for item in observations:
-        total, order = rank(item.proposals, settings)
-        rows.append(features(item.proposals, total, order))
-        outcomes.append(item.proposals.paths[order[0]].text == item.text)
-    x, y = np.array(rows), np.array(outcomes, np.float64)
-    scale = np.maximum(x.std(axis=0), 1e-6)
-    solution = logistic_regression(x / scale, y)
-    weights = tuple(float(value) for value in solution[1:] / scale)
-    fitted = replace(settings, intercept=float(solution[0]), weights=weights)
-    confidence = np.array([logistic(fitted.intercept + float(np.dot(fitted.weights, row))) for row in x])
-    return replace(fitted, accept=threshold(confidence), accept_at=accept_table(confidence))
+    for fitted_on, judged in (halves, halves[::-1]):
+        weights = choose_weights(fitted_on, settings, ridge)
+        for item in judged:
+            total, order = rank(item.proposals, weights)
+            rows.append(features(item.proposals, total, order))
+            outcomes.append(item.proposals.paths[order[0]].text == item.text)
+    return np.array(rows), np.array(outcomes, np.float64)
+
+
+def fit(
+    observations: Sequence[Observation], base: DecisionSettings, least_spread: float, *, from_base: bool
+) -> DecisionSettings:
+    """Fit the readers' weights, the confidence, and the confidence from which strings are accepted.
+
+    The confidence is fitted on strings read by weights that other strings chose (cross-fitting), the weights on all.
+
+    Args:
+        observations: At least two strings that the network did not learn from.
+        base: Where the weights' search begins.
+        least_spread: Standard deviation of a feature under which it counts as no larger than this.
+        from_base: Stay near to the base, as few strings must.
+    """
+    ridge = RIDGE if from_base else FREE
+    x, y = cross_fitted(observations, base, ridge)
+    scale = np.maximum(x.std(axis=0), least_spread)
+    prior = np.concatenate([[base.intercept], np.array(base.weights) * scale]) if from_base else None
+    solution = logistic_regression(x / scale, y, prior)
+    intercept, weights = float(solution[0]), tuple(float(value) for value in solution[1:] / scale)
+    confidence = np.array([logistic(intercept + float(np.dot(weights, row))) for row in x])
+    return replace(
+        choose_weights(observations, base, ridge),
+        intercept=intercept,
+        weights=weights,
+        accept=threshold(confidence),
+        accept_at=accept_table(confidence),
+    )
 
 
 def logistic_regression(
@@ -223,11 +267,10 @@ def calibrate(
         What was fitted.
     """
     observations = observe(Reader(network), folders, limit, corrections)
-    halves = observations[::2], observations[1::2]
-    settings = fit_confidence(halves[1], choose_weights(halves[0], DecisionSettings()))
+    settings = fit(observations, DecisionSettings(), 1e-6, from_base=False)
     path = network / CARD
     card = json.loads(path.read_text(encoding="utf-8"))
-    card["reading"].update({name: getattr(settings, name) for name in DecisionSettings.__slots__})
+    card["reading"] = {"temperature": card["reading"].get("temperature", 1.0)} | asdict(settings)
     card["calibrated_on"] = dict(Counter(item.group for item in observations))
     write_text(path, json.dumps(card, indent=2) + "\n")
     return settings

@@ -12,15 +12,19 @@ from hypothesis import strategies as st
 from extractor.decision import (
     FEATURES,
     LEAST,
+    LEFT_OUT,
+    RANKING,
     DecisionSettings,
     decide,
     digit_scores,
     logistic,
     propose,
     rank,
+    ranking_features,
     skipped_ink,
 )
 from extractor.decoding import best_paths
+from extractor.errors import ModelError
 
 from . import drawn
 
@@ -40,8 +44,7 @@ def evidence(draw):
 def any_settings(draw):
     small = st.floats(-2, 2)
     return DecisionSettings(
-        lattice_weight=draw(st.floats(0.1, 2)),
-        length_bonus=draw(small),
+        ranking=(draw(st.floats(0.1, 2)), *draw(st.tuples(*[small] * (len(RANKING) - 1)))),
         intercept=draw(small),
         weights=tuple(draw(st.tuples(*[small] * len(FEATURES)))),
     )
@@ -79,7 +82,7 @@ def test_the_chosen_string_has_the_best_joint_score(case, chosen):
 @given(drawn.scored_lattices())
 def test_without_views_the_lattice_decides(case):
     lattice, scores = case
-    decision = decide(lattice, scores, [], DecisionSettings(length_bonus=0.0))
+    decision = decide(lattice, scores, [], DecisionSettings())
     assert decision.path == best_paths(lattice, scores)[0]
 
 
@@ -162,5 +165,42 @@ def test_settings_come_from_the_card_and_keep_their_defaults():
     settings = DecisionSettings.from_card({"temperature": 1.3, "accept": 0.97, "weights": [1, 2, 3, 4, 5, 6]})
     assert settings.accept == 0.97
     assert settings.weights == (1, 2, 3, 4, 5, 6)
-    assert settings.lattice_weight == DecisionSettings().lattice_weight
+    assert settings.ranking == DecisionSettings().ranking
     assert DecisionSettings.from_card({}) == DecisionSettings()
+
+
+@pytest.mark.parametrize("reading", [{"ranking": [1, 2]}, {"weights": [1.0] * 7}, {"ranking": ["much"] * 6}])
+def test_a_card_with_weights_of_something_else_is_refused(reading):
+    with pytest.raises(ModelError, match="card"):
+        DecisionSettings.from_card(reading)
+
+
+@given(evidence())
+def test_what_strings_are_ranked_by_is_finite_and_of_one_sign(case):
+    proposals = propose(*case)
+    rows = ranking_features(proposals)
+    assert rows.shape == (len(proposals.paths), len(RANKING))
+    named = dict(zip(RANKING, rows.T, strict=True))
+    for name in ("lattice", "line", "lattice_root", "line_root"):
+        assert (named[name] <= 1e-6).all()
+        assert (named[name] >= LEAST).all()
+    assert (named["skipped"] >= 0).all()
+    assert (named["skipped"] <= LEFT_OUT).all()
+
+
+def test_to_leave_ink_out_counts_against_a_string_but_not_against_the_blank():
+    lattice, scores = sure_lattice("1234567890" * 2)
+    scores[3] = np.log([0.4 if label == 4 else 0.6 if label == 11 else 1e-4 for label in range(12)])
+    proposals = propose(lattice, scores, [])
+    texts = [path.text for path in proposals.paths]
+    left_out = dict(zip(texts, ranking_features(proposals)[:, RANKING.index("skipped")], strict=True))
+    whole = "1234567890" * 2
+    assert left_out[whole] == 0
+    assert 0 < left_out[whole.replace("4", "", 1)] < LEFT_OUT
+    assert decide(lattice, scores, [], DecisionSettings()).path.text == whole.replace("4", "", 1)
+    skipping = (*DecisionSettings().ranking[:-1], -20.0)
+    assert decide(lattice, scores, [], DecisionSettings(ranking=skipping)).path.text == whole
+    blank = drawn.lattice_of(2, set())
+    nothing = np.full((2, 12), -9.0, np.float32)
+    nothing[:, 11] = -0.001
+    assert decide(blank, nothing, [], DecisionSettings(ranking=skipping)).path.text == ""

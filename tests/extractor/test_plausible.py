@@ -36,9 +36,8 @@ def verdict(scores: np.ndarray, seen: str) -> tuple[bool, bool]:
     """Whether a line may hold, and does hold, a number, when the line network sees the second argument."""
     lattice = drawn.lattice_of(len(scores), set())
     views = [steps_of(seen)]
-    settings = DecisionSettings()
-    decision = decide(lattice, scores, views, settings)
-    return may_hold_number(lattice.line, views[0]), is_number(decision, lattice, scores, views, settings)
+    decision = decide(lattice, scores, views, DecisionSettings())
+    return may_hold_number(lattice.line, views[0]), is_number(decision, lattice, scores, views)
 
 
 def test_sure_digits_are_a_number():
@@ -73,7 +72,7 @@ def test_the_empty_string_is_no_number():
     lattice = drawn.lattice_of(0, set())
     scores = np.zeros((0, 12), np.float32)
     empty = Path("", 0.0, ())
-    assert not is_number(Decision(empty, 0.5, (), (), ()), lattice, scores, [steps_of("")], DecisionSettings())
+    assert not is_number(Decision(empty, 0.5, (), (), ()), lattice, scores, [steps_of("")])
 
 
 def line_with_ink(columns: slice, width: int = 200) -> LineImage:
