@@ -137,9 +137,11 @@ def _dividers(
     *,
     bars: float,
 ) -> None:
-    """Draw the dividers of a comb: as thin as its box or, at times, as thick bars; whole, short, or only some."""
+    """Draw the dividers of a comb: as thin as its box or, at times, as thick bars; whole, short, worn, or only some."""
     top, bottom = box
+    worn = 0.0
     if rng.random() < bars:
+        worn = rng.choice([0.0, rng.uniform(0.1, 0.5)])
         thick = max(2, round(digit * rng.uniform(0.08, 0.2)))
         top += rng.uniform(0.0, 0.2) * (bottom - top)
         bottom -= rng.uniform(0.0, 0.15) * (bottom - top)
@@ -148,7 +150,12 @@ def _dividers(
     for column in cells:
         if rng.random() >= absent:
             x = round(column + rng.normal(0, 0.02) * digit)
-            cv2.line(ink, (x, round(bottom - part * (bottom - top))), (x, round(bottom)), 255, thick, cv2.LINE_AA)
+            head = bottom - part * (bottom - top)
+            cv2.line(ink, (x, round(head)), (x, round(bottom)), 255, thick, cv2.LINE_AA)
+            if rng.random() < worn:
+                gap = rng.uniform(0.1, 0.4) * (bottom - head)
+                place = rng.uniform(head, bottom - gap)
+                ink[round(place) : round(place + gap), max(0, x - thick) : x + thick + 1] = 0
 
 
 def drop_out(ink: NDArray[np.uint8], rng: np.random.Generator, length: float) -> NDArray[np.uint8]:

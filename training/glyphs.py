@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -29,18 +29,27 @@ class GlyphBank:
         letters: Pictures (N, H, W) uint8, ink bright.
         words: Pictures (N, H, W) uint8, ink bright.
         drawn: Share of the hands that the stroke model writes.
+        outlines: For each picture of ``digits`` its shape, rows of unit length (N, 144) float32; without them a hand of
+            scanned digits writes each in any shape.
     """
 
     digits: dict[str, list[NDArray[np.uint8]]]
     letters: NDArray[np.uint8]
     words: NDArray[np.uint8]
     drawn: float = 0.5
+    outlines: dict[str, list[NDArray[np.float32]]] = field(default_factory=dict)
 
 
 SOURCES = ("mnist", "bhmsds", "semeion", "optdigits32")
 """Sets of isolated digits that weights may learn from."""
 _SCANNED = (23, 27, 3, 5)
 """How often lines are written with digits of each."""
+_OUTLINE = 12
+"""Sides of the small pictures by which shapes are compared."""
+_VARIETY = (0.01, 0.15)
+"""Least and greatest share of a class that one hand's shapes are taken from."""
+_CONSTANCY = (0.75, 1.0)
+"""How likely a digit is written in the hand's own shape, at least and at most."""
 
 
 def load_bank(data: Path, *, mnist_train: int = 55_000) -> GlyphBank:
@@ -67,7 +76,29 @@ def load_bank(data: Path, *, mnist_train: int = 55_000) -> GlyphBank:
     ]
     with np.load(data / "letters" / "dhsd_words.npz") as archive:
         words = as_ink(archive["x"])
-    return GlyphBank(digits, as_ink(pictures[np.array(use)]), words)
+    outlines = {source: [outlines_of(members) for members in classes] for source, classes in digits.items()}
+    return GlyphBank(digits, as_ink(pictures[np.array(use)]), words, outlines=outlines)
+
+
+def outlines_of(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Put shapes in numbers whose products say how alike they are: small blurred pictures of one height.
+
+    Args:
+        pictures: (N, H, W) uint8, ink bright.
+
+    Returns:
+        Rows of unit length, (N, 144) float32.
+    """
+    rows = np.zeros((len(pictures), _OUTLINE, _OUTLINE), np.float32)
+    for row, picture in zip(rows, pictures, strict=True):
+        cut = tight(picture)
+        if cut is not None:
+            width = int(np.clip(round(cut.shape[1] * _OUTLINE / cut.shape[0]), 1, _OUTLINE))
+            left = (_OUTLINE - width) // 2
+            row[:, left : left + width] = cv2.resize(cut, (width, _OUTLINE), interpolation=cv2.INTER_AREA)
+            row[:] = cv2.GaussianBlur(row, (3, 3), 0)
+    flat = rows.reshape(len(rows), -1)
+    return np.asarray(flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6), np.float32)
 
 
 def load_digits(data: Path, source: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -147,7 +178,7 @@ Writer = Callable[[int], Glyph | None]
 
 
 def draw_writer(bank: GlyphBank, rng: np.random.Generator) -> tuple[str, Writer]:
-    """Choose a hand: a set of scanned digits with one stroke weight, or a hand of the stroke model.
+    """Choose a hand: scanned digits that are alike, with one stroke weight, or a hand of the stroke model.
 
     Args:
         bank: The sets.
@@ -162,10 +193,23 @@ def draw_writer(bank: GlyphBank, rng: np.random.Generator) -> tuple[str, Writer]
         hand: Hand = draw_hand(rng)
         return source, lambda digit: tight(digit_image(digit, hand, rng, height=CANVAS), 100)
     weight = float(rng.uniform(0.0, 0.85))
-    sets = bank.digits[source]
+    variety = float(np.exp(rng.uniform(*np.log(_VARIETY))))
+    constancy = float(rng.uniform(*_CONSTANCY))
+    habits: dict[int, NDArray[np.int64]] = {}
 
     def write(digit: int) -> Glyph | None:
-        choices = sets[digit]
-        return smooth_glyph(choices[rng.integers(len(choices))], rng, weight)
+        choices = bank.digits[source][digit]
+        index = int(rng.integers(len(choices)))
+        if source in bank.outlines and rng.random() < constancy:
+            if digit not in habits:
+                habits[digit] = _alike(bank.outlines[source][digit], index, variety)
+            index = int(rng.choice(habits[digit]))
+        return smooth_glyph(choices[index], rng, weight)
 
     return source, write
+
+
+def _alike(outlines: NDArray[np.float32], index: int, share: float) -> NDArray[np.int64]:
+    """Return the shapes most like one of them: a share of all, five at least."""
+    count = min(max(5, round(share * len(outlines))), len(outlines) - 1)
+    return np.argpartition(-(outlines @ outlines[index]), count)[: count + 1]

@@ -53,6 +53,28 @@ def far_block(x: Any, width: int) -> Any:
     return _added(x, layers.Conv2D(x.shape[-1], 1, use_bias=False)(change))
 
 
+def likeness_block(x: Any, heads: int, size: int = 24) -> Any:
+    """Add to each column what the columns like it say, wherever they stand in the line.
+
+    Self-attention (Vaswani et al., "Attention Is All You Need", 2017) without positions: a hand writes its ones all
+    alike, and a comb has all its bars alike. Like `residual_block` it begins as the identity.
+
+    Args:
+        x: Keras tensor (N, 1, W, C), nowhere negative.
+        heads: Kinds of likeness.
+        size: Numbers by which columns are compared, for each kind.
+    """
+    keras = tensorflow().keras
+    columns = keras.ops.squeeze(x, 1)
+    said = []
+    for _ in range(heads):
+        asked, known, told = (keras.layers.Dense(size, use_bias=False)(columns) for _ in range(3))
+        alike = keras.ops.matmul(asked, keras.ops.transpose(known, (0, 2, 1))) * size**-0.5
+        said.append(keras.ops.matmul(keras.ops.softmax(alike), told))
+    change = keras.layers.Dense(x.shape[-1], use_bias=False)(keras.layers.Concatenate()(said))
+    return _added(x, keras.ops.expand_dims(change, 1))
+
+
 def _added(x: Any, change: Any) -> Any:
     """Add a change to what it changes; its scale is zero until it is trained."""
     layers = tensorflow().keras.layers

@@ -16,7 +16,7 @@ from extractor.line_reader import BLANK, best_path
 from training.backend import half_precision, tensorflow
 from training.epochs import run_epochs
 from training.examples import load_shard
-from training.layers import convolve, far_block, residual_block
+from training.layers import convolve, far_block, likeness_block, residual_block
 from training.line_augmentation import vary
 from training.reference_recipe import LineSettings
 
@@ -50,6 +50,7 @@ def build(settings: LineSettings) -> Any:
     x = layers.Add()([x, convolve(x, six, (1, 5))])
     x = layers.Dropout(settings.dropout)(convolve(x, six, (1, 5)))
     x = far_block(x, FAR) if settings.neighbours else x
+    x = likeness_block(x, settings.likeness) if settings.likeness else x
     logits = layers.Conv2D(11, 1, name="logits", dtype="float32")(x)
     return keras.Model(line, keras.ops.squeeze(logits, 1), name="line")
 

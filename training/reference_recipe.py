@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
 from training.recipe import RecipeError, one_line, read
 
@@ -111,6 +111,8 @@ class LineSettings(_Table):
         filters: Channels of the convolutions.
         residual: Whether a residual block follows the fourth and the fifth (He et al., 2016).
         neighbours: Whether another one at the end looks at the digits around: the width of cells, the size of a hand.
+        likeness: Heads of what then compares each digit with all others of the line: a hand writes them alike; 0 for
+            none.
         dropout: Before and after the last one.
         epochs: Passes over all lines.
         batch_size: Lines a step.
@@ -125,6 +127,7 @@ class LineSettings(_Table):
     filters: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt]
     residual: bool = False
     neighbours: bool = False
+    likeness: NonNegativeInt = 0
     dropout: Share
     epochs: PositiveInt
     batch_size: PositiveInt

@@ -43,7 +43,7 @@ def synthesize(bank: GlyphBank, rng: np.random.Generator) -> SyntheticLine:
         rng: Source of randomness.
     """
     height = float(np.exp(rng.uniform(np.log(17), np.log(62))))
-    comb = Comb.draw(rng, height) if rng.random() < 0.09 else None
+    comb = Comb.draw(rng, height) if rng.random() < 0.11 else None
     text, ink, owner, cells = write_digits(_draw_text(rng), bank, rng, height, comb)
     canvas_h, canvas_w = ink.shape
     rows, columns = np.nonzero(owner > 0)

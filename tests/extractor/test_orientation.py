@@ -13,6 +13,7 @@ from extractor.orientation import QUARTERS, telling_digits, turn, turned_back
 from extractor.reader import Reader, ReadOptions
 from extractor.readings import DigitReading, FieldReading, PageReading, Separator
 
+from . import drawn
 from .written_pages import Sheet
 
 PAGE = ReadOptions(layout="page")
@@ -27,6 +28,7 @@ def reader() -> Reader:
 @pytest.fixture(scope="module")
 def page() -> np.ndarray:
     sheet = Sheet(900, 700)
+    sheet.hand = drawn.neat_hand()
     for row, text in enumerate(TEXTS):
         sheet.write(text, 120 + 90 * row, 80 + 190 * row, 70)
     return sheet.image()

@@ -9,10 +9,12 @@ from training import letters
 from training.glyphs import (
     CANVAS,
     SOURCES,
+    GlyphBank,
     as_ink,
     draw_writer,
     load_bank,
     load_digits,
+    outlines_of,
     smooth_glyph,
     tight,
 )
@@ -103,3 +105,20 @@ def test_writers_write_every_digit_and_every_source_gets_its_turn():
                 assert written, "a picture may fade to nothing under a thin pen, but not all of them"
                 assert written[0].dtype == np.uint8
     assert sources == {"strokes", *SOURCES}
+
+
+def test_a_hand_of_scanned_digits_writes_each_in_shapes_that_are_alike():
+    rng = np.random.default_rng(0)
+    bars = np.zeros((40, 28, 28), np.uint8)
+    bars[:, 4:24, 13:16] = 255
+    bars[20:, 4:7, 6:22] = 255  # half of them with a beam on top
+    outlines = {source: [outlines_of(bars)] * 10 for source in SOURCES}
+    letters = np.zeros((0, 8, 8), np.uint8)
+    bank = GlyphBank({source: [bars] * 10 for source in SOURCES}, letters, letters, drawn=0.0, outlines=outlines)
+    mixed = 0
+    for _ in range(60):
+        _, writer = draw_writer(bank, rng)
+        widths = np.array([glyph.shape[1] for glyph in (writer(7) for _ in range(12)) if glyph is not None])
+        share = np.mean(widths > 0.6 * CANVAS)
+        mixed += 0.25 < share < 0.75
+    assert mixed <= 6

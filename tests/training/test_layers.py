@@ -6,18 +6,23 @@ import numpy as np
 import pytest
 
 from training.backend import tensorflow
-from training.layers import far_block, residual_block
+from training.layers import far_block, likeness_block, residual_block
 
 pytestmark = pytest.mark.train
 
-SHAPES = {"residual": (6, 5, 3), "far": (1, 30, 3)}
+SHAPES = {"residual": (6, 5, 3), "far": (1, 30, 3), "likeness": (1, 30, 3)}
+BLOCKS = {
+    "residual": residual_block,
+    "far": lambda features: far_block(features, 7),
+    "likeness": lambda features: likeness_block(features, 2, 8),
+}
 
 
 def block(kind):
     keras = tensorflow().keras
     keras.utils.set_random_seed(4)
     features = keras.Input(SHAPES[kind])
-    return keras.Model(features, residual_block(features) if kind == "residual" else far_block(features, 7))
+    return keras.Model(features, BLOCKS[kind](features))
 
 
 @pytest.mark.parametrize("kind", SHAPES)
@@ -48,3 +53,17 @@ def test_a_far_block_looks_as_far_as_it_is_told():
     said = np.asarray(model(given, training=False))
     changed = np.abs(said[1] - said[0]).max(axis=(0, 2)) > 1e-3
     assert np.flatnonzero(changed).tolist() == list(range(12, 19))
+
+
+def test_a_likeness_block_compares_columns_however_far_apart_in_whatever_order():
+    keras = tensorflow().keras
+    model = block("likeness")
+    last = next(layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization))
+    last.gamma.assign(np.ones_like(last.gamma))
+    given = np.random.default_rng(0).uniform(0, 2, (1, *SHAPES["likeness"])).astype(np.float32)
+    other = given.copy()
+    other[0, 0, 29] += 3.0
+    order = np.random.default_rng(1).permutation(30)
+    said, changed, turned = (np.asarray(model(x, training=False))[0, 0] for x in (given, other, given[:, :, order]))
+    assert np.abs(changed[0] - said[0]).max() > 1e-4
+    np.testing.assert_allclose(turned, said[order], atol=1e-5)
