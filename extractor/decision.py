@@ -239,16 +239,12 @@ def ranking_features(proposals: Proposals) -> NDArray[np.float64]:
         In the order of `RANKING`: both readers' log-probabilities; the number of digits; the roots of both
         improbabilities, negative, by which a reader that thinks a string impossible says little more than one that
         thinks it unlikely: the crops call a bare 1 a line, the line network drops it beside a frame; and the share of
-        the ink that is left out, up to `LEFT_OUT`. To leave out all of it is no fault of the blank string, which leaves
-        out as much as the other that leaves out least.
+        the ink that is left out, up to `LEFT_OUT`.
     """
     lengths = np.array([len(path.text) for path in proposals.paths])
     lattice = np.maximum(proposals.lattice, LEAST)
-    skipped = proposals.skipped.copy()
-    if lengths.any():
-        skipped[lengths == 0] = skipped[lengths > 0].min()
     roots = [-np.sqrt(np.maximum(-scores, 0.0)) for scores in (lattice, proposals.line)]
-    return np.column_stack([lattice, proposals.line, lengths, *roots, np.minimum(skipped, LEFT_OUT)])
+    return np.column_stack([lattice, proposals.line, lengths, *roots, np.minimum(proposals.skipped, LEFT_OUT)])
 
 
 def features(proposals: Proposals, total: NDArray[np.float64], order: NDArray[np.intp]) -> list[float]:

@@ -21,9 +21,9 @@ STRIDE = 4
 """Columns of input for one step of output."""
 MAX_WIDTH = 2048
 """Longer lines are squeezed to this."""
-SLANTS = (0.0, -0.3, 0.3)
-"""Each line is looked at as it is, leaning to the left and to the right: a hand misread at one slant is often read at
-another."""
+SLANTS = (0.0, -0.3)
+"""Each line is looked at as it is and leaning to the left, since most hands lean to the right: what is misread at one
+slant is often read at another."""
 
 
 def line_views(line: LineImage, slants: Sequence[float] = SLANTS) -> list[NDArray[np.uint8]]:

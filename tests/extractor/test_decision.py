@@ -188,7 +188,7 @@ def test_what_strings_are_ranked_by_is_finite_and_of_one_sign(case):
     assert (named["skipped"] <= LEFT_OUT).all()
 
 
-def test_to_leave_ink_out_counts_against_a_string_but_not_against_the_blank():
+def test_to_leave_ink_out_counts_against_a_string_but_a_blank_stays_one():
     lattice, scores = sure_lattice("1234567890" * 2)
     scores[3] = np.log([0.4 if label == 4 else 0.6 if label == 11 else 1e-4 for label in range(12)])
     proposals = propose(lattice, scores, [])
