@@ -7,6 +7,7 @@ resolution.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -209,8 +210,11 @@ def _sides(vertical: NDArray[np.uint8], horizontal: NDArray[np.uint8], reach: in
     return np.zeros_like(vertical)
 
 
-def _at_end(horizontal: NDArray[np.uint8], columns: tuple[int, int], end: int, reach: int) -> str:
-    """Tell whether a line at an end of a vertical run ``goes on`` to both sides of it, or ``stops``; else ``edge``."""
+_End = Literal["goes on", "stops", "edge"]
+
+
+def _at_end(horizontal: NDArray[np.uint8], columns: tuple[int, int], end: int, reach: int) -> _End:
+    """Tell whether the line at an end of a vertical run goes on to both sides, or stops, or the picture ends there."""
     near, far = reach // 2, 3 * reach
     rows = horizontal[max(0, end - 3 * reach // 2) : end + 3 * reach // 2]
     sides = rows[:, max(0, columns[0] - far) : max(0, columns[0] - near)], rows[:, columns[1] + near : columns[1] + far]

@@ -100,27 +100,49 @@ def choose_weights(
 ) -> DecisionSettings:
     """Fit how much each reader and each digit count, so that right strings come first among the proposals.
 
-    A conditional logistic model (McFadden, "Conditional Logit Analysis of Qualitative Choice Behavior", 1974) over the
-    proposals of each line, fitted by Newton's method within bounds.
-
     Args:
         observations: Strings that choose; those whose truth is not among the proposals teach nothing.
         settings: Where the search begins, and what is kept otherwise.
         ridge: Penalty on going away from there.
     """
-    cases: list[tuple[NDArray[np.float64], int]] = []
-    for item in observations:
-        right = [index for index, path in enumerate(item.proposals.paths) if path.text == item.text]
-        if right:
-            cases.append((ranking_features(item.proposals), right[0]))
+    cases = [case for case in map(ranking_case, observations) if case is not None]
     if not cases:
         return settings
+    weights = conditional_logit(cases, np.array(settings.ranking), ridge, _BOUNDS)
+    return replace(settings, ranking=tuple(weights.tolist()))
+
+
+def ranking_case(item: Observation) -> tuple[NDArray[np.float64], int] | None:
+    """Measure the proposals for a string, (N, 6), and find the row of the truth; None where nobody proposes it."""
+    right = [index for index, path in enumerate(item.proposals.paths) if path.text == item.text]
+    return (ranking_features(item.proposals), right[0]) if right else None
+
+
+def conditional_logit(
+    cases: Sequence[tuple[NDArray[np.float64], int]],
+    start: NDArray[np.float64],
+    ridge: float,
+    bounds: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Fit weights by which one row of each case comes first, by Newton's method within bounds.
+
+    A conditional logistic model: McFadden, "Conditional Logit Analysis of Qualitative Choice Behavior", 1974.
+
+    Args:
+        cases: At least one: rows (N, D), and the number of the one to come first.
+        start: Where the search begins, (D,).
+        ridge: Penalty on going away from there, with every column at a spread of one within its cases.
+        bounds: Least and greatest weight of each column, (2, D).
+
+    Returns:
+        The weights, (D,).
+    """
     spread = np.concatenate([rows - rows.mean(axis=0) for rows, _ in cases]).std(axis=0)
     scale = np.maximum(spread, LEAST_SPREAD)
-    start = np.array(settings.ranking) * scale
-    weights = start.copy()
+    begin = start * scale
+    weights = begin.copy()
     for _ in range(50):
-        gradient = ridge * (weights - start)
+        gradient = ridge * (weights - begin)
         curvature = np.eye(len(weights)) * ridge
         for rows, right_row in cases:
             scaled = rows / scale
@@ -131,10 +153,10 @@ def choose_weights(
             gradient += mean - scaled[right_row]
             curvature += (scaled.T * chance) @ scaled - np.outer(mean, mean)
         step = np.clip(np.linalg.solve(curvature, gradient), -1, 1)
-        before, weights = weights, np.clip(weights - step, *_BOUNDS)
+        before, weights = weights, np.clip(weights - step, *bounds)
         if np.abs(weights - before).max() < 1e-6:
             break
-    return replace(settings, ranking=tuple(float(value) for value in weights / scale))
+    return np.asarray(weights / scale, np.float64)
 
 
 def cross_fitted(
