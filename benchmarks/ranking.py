@@ -17,7 +17,7 @@ import numpy as np
 
 from extractor.decision import RANKING, DecisionSettings, ranking_features
 from extractor.reader import Reader
-from training.calibrate import FREE, Observation, conditional_logit, observe, ranking_case
+from training.calibrate import BOUNDS, FREE, Observation, conditional_logit, observe, ranking_case
 
 PARTS = 5
 ROWS = {
@@ -48,12 +48,11 @@ def main() -> None:
 def exact(seen: Sequence[Observation], columns: Sequence[str]) -> Counter[str]:
     """Count the strings of each set that are right when only some things count."""
     chosen = [RANKING.index(name) for name in columns]
-    bounds = np.array([np.full(len(chosen), -np.inf), np.full(len(chosen), np.inf)])
     right: Counter[str] = Counter()
     for part in range(PARTS):
         cases = [ranking_case(item) for number, item in enumerate(seen) if number % PARTS != part]
         kept = [(rows[:, chosen], place) for rows, place in filter(None, cases)]
-        weights = conditional_logit(kept, np.array(DecisionSettings().ranking)[chosen], FREE, bounds)
+        weights = conditional_logit(kept, np.array(DecisionSettings().ranking)[chosen], FREE, BOUNDS[:, chosen])
         for item in seen[part::PARTS]:
             best = int(np.argmax(ranking_features(item.proposals)[:, chosen] @ weights))
             right[item.group] += item.proposals.paths[best].text == item.text

@@ -135,8 +135,9 @@ def _ruling(mask: Mask, parts: _Parts) -> Mask:
     if height >= 12:
         reach = min(max(round(1.05 * long), round(0.5 * height)), height)
         tall = _straight_runs(flat, reach, axis=0, thick=2.6 * stroke + 1)
-        vertical = _anchored(tall, horizontal, reach=round(2 * stroke) + 2, ink=int(np.count_nonzero(flat)))
-        vertical = _sides(vertical, horizontal, reach=round(2 * stroke) + 2)
+        near = round(2 * stroke) + 2
+        vertical = _anchored(tall, horizontal, near, ink=int(np.count_nonzero(flat)))
+        vertical = _sides(vertical, horizontal, near)
     border = _border_bars(flat, stroke) | _frames(parts, stroke)
     lines = (horizontal | vertical | border).view(np.bool_)
     if not lines.any():

@@ -46,9 +46,9 @@ RIDGE = 1.0
 """Penalty on the logistic models' weights, in units of one observation."""
 FREE = 0.03
 """Where many strings choose the weights of the readers, these are hardly held to where the search begins."""
-_BOUNDS = np.array([(0, 0, -np.inf, 0, 0, -np.inf), (np.inf, np.inf, np.inf, np.inf, np.inf, 0)])
+BOUNDS = np.array([(0, 0, -np.inf, 0, 0, -np.inf), (np.inf, np.inf, np.inf, np.inf, np.inf, 0)])
 """Of the weights of `extractor.decision.RANKING`: no reader may speak for a string by thinking it improbable."""
-LEAST_SPREAD = 0.05
+_LEAST_SPREAD = 0.05
 """Standard deviation of a feature under which it counts as no larger than this, where strings are ranked."""
 
 
@@ -108,7 +108,7 @@ def choose_weights(
     cases = [case for case in map(ranking_case, observations) if case is not None]
     if not cases:
         return settings
-    weights = conditional_logit(cases, np.array(settings.ranking), ridge, _BOUNDS)
+    weights = conditional_logit(cases, np.array(settings.ranking), ridge, BOUNDS)
     return replace(settings, ranking=tuple(weights.tolist()))
 
 
@@ -138,7 +138,7 @@ def conditional_logit(
         The weights, (D,).
     """
     spread = np.concatenate([rows - rows.mean(axis=0) for rows, _ in cases]).std(axis=0)
-    scale = np.maximum(spread, LEAST_SPREAD)
+    scale = np.maximum(spread, _LEAST_SPREAD)
     begin = start * scale
     weights = begin.copy()
     for _ in range(50):

@@ -13,7 +13,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -141,7 +141,7 @@ def finetune(
         observed = _watched(observe_all(folder, calibrating, workers), len(calibrating), watcher, "calibrating")
         settled = DecisionSettings.from_card(base.card.get("reading", {}))
         decision = recalibrate([item for item in observed if item is not None], settled)
-        card["reading"].update({name: getattr(decision, name) for name in DecisionSettings.__slots__})
+        card["reading"] |= asdict(decision)
         _write_card(folder, card)
         after = _measure(folder, card, held, rehearsal.test, workers, watcher, "reading after")
         card["metrics"] = {"before": before.to_dict(), "after": after.to_dict()}
