@@ -53,11 +53,18 @@ def recipes_command(output_format: str) -> None:
 @click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="Override the recipe's step size.")
 @click.option("--seed", type=click.IntRange(min=0, max=2**31 - 1), help="Override the recipe's seed.")
 @click.option("--limit", type=click.IntRange(min=2), help="Train on this many images only.")
+@click.option(
+    "--from",
+    "begin",
+    type=click.Path(path_type=Path),
+    help="Begin the reference recipe with the weights of the network in this folder.",
+)
 @click.option("--fresh", is_flag=True, help="Begin anew where the folder holds a run already.")
 def train_command(
     recipe: str,
     data: Path | None,
     run: Path | None,
+    begin: Path | None,
     fresh: bool,
     **overrides: float | int | None,
 ) -> None:
@@ -71,9 +78,16 @@ def train_command(
     header = recipes.load_header(path)
     run = run or Path("runs") / header.name
     given = {key: value for key, value in overrides.items() if value is not None}
-    train = _train_plain if header.parameters is None else _train_reference
+    is_plain = header.parameters is None
+    if is_plain and begin is not None:
+        raise UsageError(
+            f"{header.name} begins with random weights", "leave --from out; it is for the reference recipe"
+        )
     try:
-        train(path, data, run, fresh, given)
+        if is_plain:
+            _train_plain(path, data, run, fresh, given)
+        else:
+            _train_reference(path, data, run, fresh, given, begin)
     except KeyboardInterrupt:
         click.echo("Interrupted. The same command goes on after the last full epoch.", err=True)
         sys.exit(ExitCode.INTERRUPTED)
@@ -195,7 +209,9 @@ def _train_plain(path: Path, data: Path | None, run: Path, fresh: bool, override
     )
 
 
-def _train_reference(path: Path, data: Path | None, run: Path, fresh: bool, overrides: dict[str, Any]) -> None:
+def _train_reference(
+    path: Path, data: Path | None, run: Path, fresh: bool, overrides: dict[str, Any], begin: Path | None
+) -> None:
     from training import journal, plots, reference, reference_data, reference_recipe, runs
 
     if data is None:
@@ -205,7 +221,7 @@ def _train_reference(path: Path, data: Path | None, run: Path, fresh: bool, over
     if fresh:
         runs.clear(run)
     with journal.journal(run) as told:
-        card = reference.train(chosen, data, run, told)
+        card = reference.train(chosen, data, run, told, begin)
     if not (run / runs.PLOTS).is_dir():
         plots.plot_run(run)
     metrics = card["metrics"]

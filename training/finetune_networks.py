@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.beginning import between
 from training.crop_network import accuracy
 from training.finetune_fit import Told, fit_crops, fit_line
 from training.finetune_settings import FinetuneSettings
@@ -76,7 +77,7 @@ def hold_back(
     """
     tuned = model.get_weights()
     for share in SHARES:
-        model.set_weights([old + share * (new - old) for old, new in zip(base, tuned, strict=True)])
+        model.set_weights(between(base, tuned, share))
         if accuracy(model, validation) >= least:
             break
     if share < 1:

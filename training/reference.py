@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from extractor.classifier import BATCH
 from extractor.network import CARD, CROPS, FORMAT, LINE
-from training import backend, crop_network, line_network, rejection, runs
+from training import backend, beginning, crop_network, line_network, rejection, runs
 from training.backend import tensorflow
 from training.datasets import Digits
 from training.examples import make_shards
@@ -46,7 +46,9 @@ ATTRIBUTION = (
 )
 
 
-def train(recipe: ReferenceRecipe, data: Path, run: Path, journal: Journal) -> dict[str, Any]:
+def train(
+    recipe: ReferenceRecipe, data: Path, run: Path, journal: Journal, begin: Path | None = None
+) -> dict[str, Any]:
     """Train the reference network into a run folder, or go on where a killed run of the same recipe stopped.
 
     Args:
@@ -55,34 +57,42 @@ def train(recipe: ReferenceRecipe, data: Path, run: Path, journal: Journal) -> d
         run: Where everything is kept; the network is in its ``network`` folder. A complete run of the same recipe is
             left as it is.
         journal: Who is told how it goes.
+        begin: Folder of a network whose weights the training begins with; random ones when None.
 
     Returns:
         The card.
 
     Raises:
         DatasetError: A set is missing, damaged or of another shape.
-        RunError: The folder holds another run, or something else.
+        ModelError: There is no float network to begin with, or it is damaged.
+        RunError: The folder holds another run, or something else; or the network to begin with is built otherwise.
         StorageError: Writing failed.
     """
     data = folder_of(data)
     note = check(data, MNIST_TRAIN)
     if note:
         journal(note)
-    _open_run(recipe, run)
+    began_with = {} if begin is None else beginning.checksums(begin)
+    _open_run(recipe, run, began_with)
     if runs.is_complete(run):
         journal(f"{run} is complete already; --fresh begins it anew")
         return runs.network_card(run)
     started = time.perf_counter()
     try:
         with backend.storage_errors(run):
-            return _train(recipe, data, run, journal, started)
+            if begin is not None:
+                beginning.lay(begin, "crops", crop_network.build(recipe.crops), _beginning_of(run, "crops"))
+                beginning.lay(begin, "line", line_network.build(recipe.line), _beginning_of(run, "line"))
+            return _train(recipe, data, run, journal, started, began_with)
     except tensorflow().errors.DataLossError as error:
         raise runs.RunError(f"A checkpoint in {run} is damaged", "--fresh begins the run anew") from error
     finally:
         runs.remove_partial(run)
 
 
-def _train(recipe: ReferenceRecipe, data: Path, run: Path, journal: Journal, started: float) -> dict[str, Any]:
+def _train(
+    recipe: ReferenceRecipe, data: Path, run: Path, journal: Journal, started: float, began_with: dict[str, str]
+) -> dict[str, Any]:
     shards = example_shards(recipe, data, run)
     journal(f"examples: {len(shards)} shards")
     network = run / runs.NETWORK
@@ -95,17 +105,20 @@ def _train(recipe: ReferenceRecipe, data: Path, run: Path, journal: Journal, sta
             model.save(path)
     metrics = {"mnist_validation_accuracy_float": crop_network.accuracy(crops, validation)}
     card = make_card(recipe, network, data, metrics, time.perf_counter() - started)
+    if began_with:
+        card["began_with"] = began_with
     write_text(network / CARD, json.dumps(card, indent=2) + "\n")
     card = write_metrics(network, data, run)
     journal(f"MNIST test: {card['metrics']['mnist_test_accuracy']:.2%} right")
     return card
 
 
-def _open_run(recipe: ReferenceRecipe, run: Path) -> None:
-    """Begin a run, or make sure that what the folder holds was begun with the same recipe."""
+def _open_run(recipe: ReferenceRecipe, run: Path, began_with: dict[str, str]) -> None:
+    """Begin a run, or make sure that what the folder holds was begun with the same recipe and weights."""
     runs.remove_partial(run)
     path = run / runs.RECIPE
-    text = toml_text(recipe.model_dump(exclude_none=True))
+    notes = "".join(f"# begins with {name}, sha256 {checksum}\n" for name, checksum in began_with.items())
+    text = notes + toml_text(recipe.model_dump(exclude_none=True))
     if not path.exists():
         if run.is_dir() and any(run.iterdir()):
             raise runs.RunError(f"{run} is not empty and holds no run", "choose another folder with --run")
@@ -235,7 +248,8 @@ def _stages(
     stages = [(name, settings)]
     if settings.settle is not None:
         stages.append((f"{name}-settled", settings.settled(settings.settle)))
-    model, start, done = None, None, 0
+    first = _beginning_of(run, name)
+    model, start, done = None, first if first.exists() else None, 0
     for stage, chosen in stages:
         weights = run / f"{stage}.weights.h5"
         if weights.exists():
@@ -245,7 +259,15 @@ def _stages(
             with replacing(weights) as path:
                 model.save_weights(path)
         start, done = weights, done + chosen.epochs
+    if first.exists() and model is not None and settings.kept:
+        before = _restored(build(settings), first).get_weights()
+        model.set_weights(beginning.between(before, model.get_weights(), 1 - settings.kept))
     return model
+
+
+def _beginning_of(run: Path, name: str) -> Path:
+    """Where the weights are kept that a network's training begins with."""
+    return run / f"{name}-beginning.weights.h5"
 
 
 def _restored(model: Any, weights: Path) -> Any:

@@ -73,6 +73,7 @@ class CropSettings(_Table):
         forget_context: Share of examples whose surroundings are left out.
         geometry_jitter: Standard deviation of the digit height, logarithmic, and of the base line, in digit heights.
         seed: Of first weights, order and augmentation.
+        kept: Where the training begins with a network's weights, their share in the mean that it ends with.
         settle: What follows, if anything.
     """
 
@@ -94,6 +95,7 @@ class CropSettings(_Table):
     forget_context: Share
     geometry_jitter: Share = 0.0
     seed: Seed
+    kept: Share = 0.0
     settle: Settle | None = None
 
     def settled(self, settle: Settle) -> Self:
@@ -121,6 +123,7 @@ class LineSettings(_Table):
         half_precision: Compute in bfloat16 on float32 weights where the machine has it.
         strength: Of the augmentation.
         seed: Of first weights, order and augmentation.
+        kept: Where the training begins with a network's weights, their share in the mean that it ends with.
         settle: What follows, if anything.
     """
 
@@ -136,6 +139,7 @@ class LineSettings(_Table):
     half_precision: bool = False
     strength: Annotated[float, Field(gt=0, le=1)] = 1.0
     seed: Seed
+    kept: Share = 0.0
     settle: Settle | None = None
 
     def settled(self, settle: Settle) -> Self:

@@ -45,12 +45,14 @@ HISTORIES = {"crops": "history-crops.csv", "line": "history-line.csv"}
 ALL_NAMES = (RECIPE, HISTORY, KERAS, TFLITE, SAVED_MODEL, PREDICTIONS, CARD, PLOTS, CHECKPOINT)
 STAGES = ("crops", "crops-settled", "line", "line-settled")
 """Stages of the reference recipe's training."""
+BEGINNINGS = ("crops-beginning", "line-beginning")
+"""Weights of another network that its training began with, if any."""
 REFERENCE_NAMES = (
     *HISTORIES.values(),
     "examples",
     NETWORK,
     *(f"checkpoints-{stage}" for stage in STAGES),
-    *(f"{stage}.weights.h5" for stage in STAGES),
+    *(f"{stage}.weights.h5" for stage in (*STAGES, *BEGINNINGS)),
 )
 """What the reference recipe writes besides its recipe."""
 CHECKPOINT_PARTS = ("ckpt-*_temp", "*.tempstate*", "checkpoint.tmp*")

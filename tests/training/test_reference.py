@@ -10,16 +10,18 @@ import signal
 import subprocess
 import sys
 from multiprocessing.pool import ThreadPool
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from extractor.errors import DigitsError, ExitCode
+from extractor.errors import DigitsError, ExitCode, ModelError
 from extractor.network import CARD, CROPS, LINE, load_network
 from extractor.reader import Reader, ReadOptions
-from training import cli, examples, models, reference, reference_data, rejection, runs
+from training import cli, crop_network, examples, line_network, models, reference, reference_data, rejection, runs
+from training.keras_files import load_keras
 from training.recipe import RecipeError, find, toml_text
 from training.reference_recipe import load
 
@@ -197,6 +199,51 @@ def test_a_killed_run_ends_as_an_unbroken_one_with_a_network_that_reads(small, r
 
 @pytest.mark.slow
 @pytest.mark.train
+def test_a_training_may_begin_with_the_weights_of_a_network_and_keep_a_share_of_them(small, recipe, data, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert call(recipe, "--data", data, "--run", first, "--epochs", 1).exception is None
+    recipe.write_text(RECIPE.replace("seed = 1\n\n[line]", "kept = 0.75\nseed = 1\n\n[line]"))
+    arguments = (recipe, "--data", data, "--run", second, "--epochs", 1)
+    begun = call(*arguments, "--from", first / "network")
+    assert begun.exception is None, begun.exception
+
+    card = json.loads((second / "network" / CARD).read_text())
+    names = ("crops.keras", "line.keras")
+    assert card["began_with"] == {
+        name: hashlib.sha256((first / "network" / name).read_bytes()).hexdigest() for name in names
+    }
+    before, ended = (load_keras(folder / "network" / "crops.keras").get_weights() for folder in (first, second))
+    trained = crop_network.build(load(recipe).crops)
+    trained.load_weights(second / "crops.weights.h5")
+    for old, new, mixed in zip(before, trained.get_weights(), ended, strict=True):
+        assert np.allclose(mixed, 0.75 * old + 0.25 * new, atol=1e-5)
+    assert any(not np.allclose(old, mixed) for old, mixed in zip(before, ended, strict=True))
+    lines = load_keras(second / "network" / "line.keras")
+    trained = line_network.build(load(recipe).line)
+    trained.load_weights(second / "line.weights.h5")
+    assert all(np.array_equal(*pair) for pair in zip(lines.get_weights(), trained.get_weights(), strict=True))
+
+    assert isinstance(error_of(*arguments), runs.RunError), "the run is of a training that began otherwise"
+    runs.clear(second)
+    assert list(second.iterdir()) == []
+
+
+@pytest.mark.train
+def test_what_no_training_can_begin_with_is_named(small, recipe, data, tmp_path):
+    arguments = (recipe, "--data", data, "--run", tmp_path / "run", "--from")
+    (tmp_path / "empty").mkdir()
+    error = error_of(*arguments, tmp_path / "empty")
+    assert isinstance(error, ModelError)
+    assert "no float networks" in str(error)
+    assert not (tmp_path / "run").exists()
+    shipped = Path(reference.__file__).parents[1] / "extractor" / "models"
+    error = error_of(*arguments, shipped)
+    assert "crops.keras is built otherwise" in str(error)
+    assert "--from" in str(error_of("dense-128", "--data", data, "--from", shipped))
+
+
+@pytest.mark.slow
+@pytest.mark.train
 @pytest.mark.parametrize("limit", [1_500, 9_000])
 def test_no_space_left_gives_one_line_and_leaves_nothing_half_written(small, recipe, data, tmp_path, limit):
     run = tmp_path / "run"
@@ -317,8 +364,6 @@ def test_every_override_reaches_the_recipe(recipe):
 
 
 def test_shipped_recipe_is_valid():
-    from pathlib import Path
-
     recipe = load(Path(reference.__file__).parent / "recipes" / "reference.toml")
     assert recipe.name == "reference"
     assert recipe.expected_accuracy >= 0.995
