@@ -48,6 +48,9 @@ FREE = 0.03
 """Where many strings choose the weights of the readers, these are hardly held to where the search begins."""
 BOUNDS = np.array([(0, 0, -np.inf, 0, 0, -np.inf), (np.inf, np.inf, np.inf, np.inf, np.inf, 0)])
 """Of the weights of `extractor.decision.RANKING`: no reader may speak for a string by thinking it improbable."""
+_LEAST_SPREAD_OF_FEW = 0.3
+"""Standard deviation of a feature of few strings under which it counts as no larger than this: what hardly varies among
+them must not be given a weight without bounds."""
 _LEAST_SPREAD = 0.05
 """Standard deviation of a feature under which it counts as no larger than this, where strings are ranked."""
 
@@ -183,28 +186,26 @@ def cross_fitted(
     return np.array(rows), np.array(outcomes, np.float64)
 
 
-def fit(
-    observations: Sequence[Observation], base: DecisionSettings, least_spread: float, *, from_base: bool
-) -> DecisionSettings:
+def fit(observations: Sequence[Observation], base: DecisionSettings | None = None) -> DecisionSettings:
     """Fit the readers' weights, the confidence, and the confidence from which strings are accepted.
 
     The confidence is fitted on strings read by weights that other strings chose (cross-fitting), the weights on all.
 
     Args:
         observations: At least two strings that the network did not learn from.
-        base: Where the weights' search begins.
-        least_spread: Standard deviation of a feature under which it counts as no larger than this.
-        from_base: Stay near to the base, as few strings must.
+        base: What few strings stay near to; many need none.
     """
-    ridge = RIDGE if from_base else FREE
-    x, y = cross_fitted(observations, base, ridge)
+    start, ridge, least_spread = DecisionSettings(), FREE, 1e-6
+    if base is not None:
+        start, ridge, least_spread = base, RIDGE, _LEAST_SPREAD_OF_FEW
+    x, y = cross_fitted(observations, start, ridge)
     scale = np.maximum(x.std(axis=0), least_spread)
-    prior = np.concatenate([[base.intercept], np.array(base.weights) * scale]) if from_base else None
+    prior = None if base is None else np.concatenate([[base.intercept], np.array(base.weights) * scale])
     solution = logistic_regression(x / scale, y, prior)
     intercept, weights = float(solution[0]), tuple(float(value) for value in solution[1:] / scale)
     confidence = np.array([logistic(intercept + float(np.dot(weights, row))) for row in x])
     return replace(
-        choose_weights(observations, base, ridge),
+        choose_weights(observations, start, ridge),
         intercept=intercept,
         weights=weights,
         accept=threshold(confidence),
@@ -289,7 +290,7 @@ def calibrate(
         What was fitted.
     """
     observations = observe(Reader(network), folders, limit, corrections)
-    settings = fit(observations, DecisionSettings(), 1e-6, from_base=False)
+    settings = fit(observations)
     path = network / CARD
     card = json.loads(path.read_text(encoding="utf-8"))
     card["reading"] = {"temperature": card["reading"].get("temperature", 1.0)} | asdict(settings)

@@ -29,21 +29,25 @@ class GlyphBank:
         letters: Pictures (N, H, W) uint8, ink bright.
         words: Pictures (N, H, W) uint8, ink bright.
         drawn: Share of the hands that the stroke model writes.
-        outlines: For each picture of ``digits`` its shape, rows of unit length (N, 144) float32; without them a hand of
-            scanned digits writes each in any shape.
     """
 
     digits: dict[str, list[NDArray[np.uint8]]]
     letters: NDArray[np.uint8]
     words: NDArray[np.uint8]
     drawn: float = 0.5
-    outlines: dict[str, list[NDArray[np.float32]]] = field(default_factory=dict)
+    _outlines: dict[tuple[str, int], NDArray[np.float32]] = field(default_factory=dict, repr=False)
+
+    def outlines(self, source: str, digit: int) -> NDArray[np.float32]:
+        """The shapes of a source's pictures of a digit, see `outlines_of`; measured when they are first asked for."""
+        if (source, digit) not in self._outlines:
+            self._outlines[source, digit] = outlines_of(self.digits[source][digit])
+        return self._outlines[source, digit]
 
 
-SOURCES = ("mnist", "bhmsds", "semeion", "optdigits32")
+_SCANNED = {"mnist": 23, "bhmsds": 27, "semeion": 3, "optdigits32": 5}
+"""How often lines are written with digits of each set."""
+SOURCES = tuple(_SCANNED)
 """Sets of isolated digits that weights may learn from."""
-_SCANNED = (23, 27, 3, 5)
-"""How often lines are written with digits of each."""
 _OUTLINE = 12
 """Sides of the small pictures by which shapes are compared."""
 _VARIETY = (0.01, 0.15)
@@ -76,8 +80,7 @@ def load_bank(data: Path, *, mnist_train: int = 55_000) -> GlyphBank:
     ]
     with np.load(data / "letters" / "dhsd_words.npz") as archive:
         words = as_ink(archive["x"])
-    outlines = {source: [outlines_of(members) for members in classes] for source, classes in digits.items()}
-    return GlyphBank(digits, as_ink(pictures[np.array(use)]), words, outlines=outlines)
+    return GlyphBank(digits, as_ink(pictures[np.array(use)]), words)
 
 
 def outlines_of(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -187,8 +190,8 @@ def draw_writer(bank: GlyphBank, rng: np.random.Generator) -> tuple[str, Writer]
     Returns:
         The source's name and a function that writes a digit.
     """
-    scanned = np.array(_SCANNED) / sum(_SCANNED) * (1 - bank.drawn)
-    source = str(rng.choice(["strokes", *SOURCES], p=[bank.drawn, *scanned]))
+    often = np.array([_SCANNED[source] for source in bank.digits])
+    source = str(rng.choice(["strokes", *bank.digits], p=[bank.drawn, *(often / often.sum() * (1 - bank.drawn))]))
     if source == "strokes":
         hand: Hand = draw_hand(rng)
         return source, lambda digit: tight(digit_image(digit, hand, rng, height=CANVAS), 100)
@@ -200,9 +203,9 @@ def draw_writer(bank: GlyphBank, rng: np.random.Generator) -> tuple[str, Writer]
     def write(digit: int) -> Glyph | None:
         choices = bank.digits[source][digit]
         index = int(rng.integers(len(choices)))
-        if source in bank.outlines and rng.random() < constancy:
+        if rng.random() < constancy:
             if digit not in habits:
-                habits[digit] = _alike(bank.outlines[source][digit], index, variety)
+                habits[digit] = _alike(bank.outlines(source, digit), index, variety)
             index = int(rng.choice(habits[digit]))
         return smooth_glyph(choices[index], rng, weight)
 

@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from extractor.decision import DecisionSettings
 from training.calibrate import Observation, fit
 
-LEAST_SPREAD = 0.3
-"""Standard deviation of a feature under which it counts as no larger than this."""
-
 
 def recalibrate(observations: Sequence[Observation], base: DecisionSettings) -> DecisionSettings:
     """Fit the readers' weights, the confidence and the confidence from which strings are accepted.
@@ -24,5 +21,4 @@ def recalibrate(observations: Sequence[Observation], base: DecisionSettings) -> 
     Returns:
         The settings of the fine-tuned network.
     """
-    # What hardly varies among these strings must not be given a weight without bounds.
-    return fit(observations, base, LEAST_SPREAD, from_base=True) if len(observations) > 1 else base
+    return fit(observations, base) if len(observations) > 1 else base

@@ -13,7 +13,7 @@ import numpy as np
 from training.crop_network import load_examples
 from training.datasets import DatasetError, Digits, load_training
 from training.examples import make_shards
-from training.glyphs import SOURCES, GlyphBank
+from training.glyphs import GlyphBank
 from training.hypotheses import Hypotheses
 from training.line_network import Lines, load_lines
 from training.reference import lone
@@ -100,7 +100,7 @@ def _all_sets(data: Path | None) -> Path | None:
 
 
 def bank_of(digits: Digits) -> GlyphBank:
-    """Let one set of digits stand for all sets, without letters and words.
+    """Let one set of digits stand in MNIST's place, without the others, letters and words.
 
     Args:
         digits: Isolated digits.
@@ -113,7 +113,7 @@ def bank_of(digits: Digits) -> GlyphBank:
     if absent:
         raise DatasetError(f"the data set holds no {', '.join(absent)}", "rehearsal takes all ten digits")
     empty = np.zeros((1, 28, 28), np.uint8)
-    return GlyphBank(dict.fromkeys(SOURCES, classes), empty, empty)
+    return GlyphBank({"mnist": classes}, empty, empty)
 
 
 def _as_hypotheses(digits: Digits) -> Hypotheses:

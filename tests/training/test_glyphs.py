@@ -14,7 +14,6 @@ from training.glyphs import (
     draw_writer,
     load_bank,
     load_digits,
-    outlines_of,
     smooth_glyph,
     tight,
 )
@@ -112,9 +111,8 @@ def test_a_hand_of_scanned_digits_writes_each_in_shapes_that_are_alike():
     bars = np.zeros((40, 28, 28), np.uint8)
     bars[:, 4:24, 13:16] = 255
     bars[20:, 4:7, 6:22] = 255  # half of them with a beam on top
-    outlines = {source: [outlines_of(bars)] * 10 for source in SOURCES}
     letters = np.zeros((0, 8, 8), np.uint8)
-    bank = GlyphBank({source: [bars] * 10 for source in SOURCES}, letters, letters, drawn=0.0, outlines=outlines)
+    bank = GlyphBank({source: [bars] * 10 for source in SOURCES}, letters, letters, drawn=0.0)
     mixed = 0
     for _ in range(60):
         _, writer = draw_writer(bank, rng)
