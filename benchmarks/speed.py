@@ -1,7 +1,7 @@
 """Measures what reading costs on one core: CPU time a picture, the share of each stage, and the process's peak memory.
 
 A path is a picture, or a folder that is read in name order. Decoding the files is part of the time; loading the
-networks and the first picture, which is read once before, are not.
+networks and the first picture, which is read once before, are not. The pixel floor tells machines apart.
 
     python benchmarks/speed.py PATH... [--layout line] [--limit 500] [--repeat 3] [--model FOLDER]
 """
@@ -60,12 +60,25 @@ def main() -> None:
         shares.update({name: spent[-1] * part / whole for name, part in seconds.items()})
     shares["rest"] = sum(spent) - sum(shares.values())
 
+    floor = statistics.median(pixel_floor(path) for path in files * options.repeat)
+    middle = statistics.median(spent)
     print(f"{len(files)} pictures, {options.repeat} times; networks loaded in {1000 * loading:.0f} ms of CPU time")
-    print(f"median {1000 * statistics.median(spent):.1f} ms, mean {1000 * statistics.fmean(spent):.1f} ms a picture")
+    print(f"median {1000 * middle:.1f} ms, mean {1000 * statistics.fmean(spent):.1f} ms a picture")
+    print(f"median pixel floor {1000 * floor:.1f} ms, of which a picture takes {middle / floor:.1f} times as much")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB\n")
     print("| stage | ms a picture | share |\n|---|---|---|")
     for name, total in shares.most_common():
         print(f"| {name} | {1000 * total / len(spent):.2f} | {total / sum(spent):.0%} |")
+
+
+def pixel_floor(path: Path) -> float:
+    """Seconds of CPU time for what no reader does without: decode, threshold, label the components."""
+    started = time.process_time()
+    image = load_page(path, 1)
+    grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    ink = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)[1]
+    cv2.connectedComponentsWithStats(ink, connectivity=8)
+    return time.process_time() - started
 
 
 if __name__ == "__main__":
