@@ -22,6 +22,13 @@ MAX_LENGTH = 4096
 MAX_GROWTH = 4.0
 """Small digits are not enlarged more than this: there is nothing to see in them."""
 
+_SMALL_END = (0.2, 0.33)
+"""Width and height in digits from which on a digit is one at either end of a string: last zeros are often small."""
+_OFF_BASE = 0.25
+"""Height in digits above the lowest ink up to which such a digit ends; marks that close an amount float higher."""
+_END_GAP = 1.2
+"""Distance in digits up to which such a digit belongs to the string."""
+
 
 @dataclass(frozen=True, slots=True)
 class LineImage:
@@ -64,7 +71,7 @@ def line_image(ink: Ink, mask: Mask) -> LineImage | None:
     if not writing.any():
         return None
     kept = parts.only(writing)
-    x, y, width, height, digit = _ink_band(parts.stats[writing])
+    x, y, width, height, digit = _ink_band(parts.stats[writing], mask.shape[1])
     pad = round(0.25 * digit) + 1
     x0, y0 = max(0, x - pad), max(0, y - pad)
     x1, y1 = min(mask.shape[1], x + width + pad), min(mask.shape[0], y + height + pad)
@@ -298,8 +305,8 @@ def _typical_height(stats: NDArray[np.int32], shape: tuple[int, ...]) -> float:
     return _weighted_median(box_h[good], stats[1:, cv2.CC_STAT_AREA][good])
 
 
-def _ink_band(boxes: NDArray[np.int32]) -> tuple[int, int, int, int, float]:
-    """Find the box of the components that are the string, and a digit's typical height."""
+def _ink_band(boxes: NDArray[np.int32], room: int) -> tuple[int, int, int, int, float]:
+    """Find the box of the string in a picture `room` pixels wide, and a digit's typical height."""
     heights, areas = boxes[:, cv2.CC_STAT_HEIGHT], boxes[:, cv2.CC_STAT_AREA]
     compact = boxes[:, cv2.CC_STAT_WIDTH] < 4 * heights
     if not compact.any():
@@ -310,7 +317,40 @@ def _ink_band(boxes: NDArray[np.int32]) -> tuple[int, int, int, int, float]:
     y0 = int(boxes[main, cv2.CC_STAT_TOP].min())
     x1 = int((boxes[main, cv2.CC_STAT_LEFT] + boxes[main, cv2.CC_STAT_WIDTH]).max())
     y1 = int((boxes[main, cv2.CC_STAT_TOP] + heights[main]).max())
+    # What the picture's side cuts off belongs to something else.
+    whole = (boxes[:, cv2.CC_STAT_LEFT] > 0) & (boxes[:, cv2.CC_STAT_LEFT] + boxes[:, cv2.CC_STAT_WIDTH] < room)
+    x0, x1 = _with_small_ends(boxes[whole], (x0, y0, x1, y1), digit)
     return x0, y0, x1 - x0, y1 - y0, max(4.0, digit)
+
+
+def _with_small_ends(boxes: NDArray[np.int32], band: tuple[int, int, int, int], digit: float) -> tuple[int, int]:
+    """Widen a string by small digits at its ends, whole or in pieces above each other, that stand on its base line."""
+    x0, y0, x1, y1 = band
+    tops, widths, heights = boxes[:, 1:4].T
+    middles = tops + 0.5 * heights
+    beside = (y0 < middles) & (middles < y1) & (widths < 1.8 * heights)
+    groups: list[list[int]] = []
+    for left, top, width, height in sorted(boxes[beside, :4].tolist()):
+        right, bottom = left + width, top + height
+        if groups and left < groups[-1][1]:
+            last = groups[-1]
+            last[1:] = [max(last[1], right), min(last[2], top), max(last[3], bottom)]
+        else:
+            groups.append([left, right, top, bottom])
+    wide, high = _SMALL_END[0] * digit, _SMALL_END[1] * digit
+    low = y1 - _OFF_BASE * digit
+    small = [
+        (left, right)
+        for left, right, top, bottom in groups
+        if right - left >= wide and bottom - top >= high and bottom >= low
+    ]
+    for left, right in reversed(small):
+        if left < x0 <= right + _END_GAP * digit:
+            x0 = left
+    for left, right in small:
+        if right > x1 >= left - _END_GAP * digit:
+            x1 = right
+    return x0, x1
 
 
 def _weighted_median(values: cv2.typing.MatLike, weights: cv2.typing.MatLike) -> float:

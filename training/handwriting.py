@@ -76,7 +76,7 @@ def draw_hand(rng: np.random.Generator) -> Hand:
     pen, pen_width = _draw_pen(rng)
     return Hand(
         seed=int(rng.integers(1 << 31)),
-        continental=float(rng.choice([0.05, 0.5, 0.95])),
+        continental=float(rng.choice([0.05, 0.5, 0.95], p=[0.25, 0.3, 0.45])),
         slant=float(np.clip(rng.normal(0.13, 0.2), -0.35, 0.75)),
         aspect=float(np.clip(rng.lognormal(0.0, 0.2), 0.55, 1.6)),
         personality=float(rng.uniform(0.01, 0.045)),
@@ -182,7 +182,8 @@ def write_string(
             mask[y - top : y - top + ink.shape[0], x - left : x - left + ink.shape[1]] = ink
         masks.append(mask)
         cv2.max(whole, mask, whole)
-    rows, columns = np.flatnonzero(whole.max(axis=1) > 24), np.flatnonzero(whole.max(axis=0) > 24)
+    visible = min(24, int(whole.max()) - 1)  # a faint pencil's dot is all below it
+    rows, columns = np.flatnonzero(whole.max(axis=1) > visible), np.flatnonzero(whole.max(axis=0) > visible)
     box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     return whole[box], [mask[box] for mask in masks]
 

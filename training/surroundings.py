@@ -31,9 +31,9 @@ def write_surroundings(
     x = span[1] + rng.uniform(0.1, 0.5) * height
     kind = rng.random()
     middle = base - rng.uniform(0.35, 0.6) * height
-    if kind < 0.14:
+    if kind < 0.18:
         _close(canvas, (span[1] + rng.uniform(-0.1, 0.6) * height, middle, base), thick, rng, height)
-    elif kind < 0.15:  # a slash; rare, since to a reader it is a 1
+    elif kind < 0.19:  # a slash; rare, since to a reader it is a 1
         cv2.line(
             canvas,
             (round(x + 0.7 * height), round(base - 1.1 * height)),
@@ -42,14 +42,14 @@ def write_surroundings(
             thick,
             cv2.LINE_AA,
         )
-    elif kind < 0.21:
+    elif kind < 0.25:
         cv2.circle(canvas, (round(x), round(base - 0.03 * height)), thick, 255, -1, cv2.LINE_AA)
-    elif kind < 0.33:
+    elif kind < 0.36:
         write_letters(canvas, bank, rng, height, x + 0.3 * height, base)
-    elif kind < 0.37:
+    elif kind < 0.40:
         left = max(1.0, span[0] - rng.uniform(0.8, 1.3) * height)
         write_letters(canvas, bank, rng, height, left, base, count=1)
-    elif kind < 0.42:  # cells crossed out
+    elif kind < 0.45:  # cells crossed out
         for _ in range(int(rng.integers(1, 3))):
             reach = np.full(2, rng.uniform(0.3, 0.5) * height)
             cross_out(canvas, (x + reach[0], base - 0.5 * height), reach, thick, rng)
@@ -70,14 +70,24 @@ def _close(
 ) -> None:
     """Close an amount so that no digit can be added: a dash, a point and a dash, two dashes, or a double cross."""
     x, y, base = start
-    if rng.random() < 0.3:
-        cv2.circle(canvas, (round(x), round(base - 0.03 * height)), thick, 255, -1, cv2.LINE_AA)
+    if rng.random() < 0.4:
+        foot = rng.choice([0.0, rng.uniform(0.05, 0.2)]) * height
+        low = base - 0.03 * height
+        cv2.line(canvas, (round(x), round(low)), (round(x - 0.4 * foot), round(low + foot)), 255, thick, cv2.LINE_AA)
         x += rng.uniform(0.1, 0.4) * height
-    length = rng.uniform(0.3, 1.8) * height
-    climb = rng.normal(0, 0.06) * length
-    dashes = [y, y + rng.uniform(0.12, 0.3) * height] if rng.random() < 0.4 else [y]
+    length = rng.choice([rng.uniform(0.2, 0.6), rng.uniform(0.4, 1.8)]) * height
+    climb = rng.normal(0, 0.18) * min(length, height)
+    dashes = [y, y + rng.uniform(0.12, 0.35) * height] if rng.random() < 0.45 else [y]
     for row in dashes:
-        cv2.line(canvas, (round(x), round(row)), (round(x + length), round(row + climb)), 255, thick, cv2.LINE_AA)
+        sag = rng.normal(0, 0.06) * height
+        points = [
+            (x, row - 0.5 * climb),
+            (x + rng.uniform(0.3, 0.7) * length, row - sag),
+            (x + length, row + 0.5 * climb),
+        ]
+        if rng.random() < 0.25:  # the pen comes from above or below
+            points.insert(0, (x - rng.uniform(0.0, 0.1) * height, row + rng.normal(0, 0.12) * height))
+        cv2.polylines(canvas, [np.round(points).astype(np.int32)], False, 255, thick, cv2.LINE_AA)
     if rng.random() < 0.2:
         slant = rng.uniform(0.0, 0.35) * height
         for column in np.sort(rng.uniform(0.2, 0.8, int(rng.integers(1, 3)))) * length:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from extractor.lines import DIGIT_HEIGHT, MAX_GROWTH, MAX_LENGTH, line_image, ruling
-from training.handwriting import write_string
+from training.handwriting import digit_image, write_string
 
 from . import drawn
 
@@ -57,6 +57,20 @@ def test_places_lead_back_to_the_region():
     for working, truth, start in ((columns, truth_columns, line.origin[0]), (rows, truth_rows, line.origin[1])):
         assert start + working.min() / line.scale == pytest.approx(truth.min(), abs=2)
         assert start + (working.max() + 1) / line.scale == pytest.approx(truth.max() + 1, abs=2)
+
+
+@pytest.mark.parametrize("is_mirrored", [False, True])
+def test_small_digits_at_an_end_belong_to_the_string_and_a_dash_does_not(is_mirrored: bool):
+    page = np.full((120, 420), 240, np.uint8)
+    for x, digit, height in ((100, 1, 60), (150, 5, 60), (210, 0, 25), (245, 0, 25)):
+        ink = digit_image(digit, drawn.neat_hand(3), np.random.default_rng(x), height)
+        page[90 - ink.shape[0] : 90, x : x + ink.shape[1]] -= np.minimum(ink, 220)
+    page[64:70, 310:350] = 20
+    line = drawn.line_of(np.ascontiguousarray(page[:, ::-1]) if is_mirrored else page)
+    seen = np.array([line.origin[0], line.origin[0] + line.raw.shape[1] / line.scale])
+    first, last = np.sort(page.shape[1] - seen) if is_mirrored else seen
+    assert first < 100
+    assert 265 < last < 315
 
 
 def test_pictures_of_a_line_share_one_frame():

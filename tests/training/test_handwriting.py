@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from training.allographs import allographs
@@ -123,6 +123,15 @@ def test_a_space_has_an_empty_mask() -> None:
 def test_text_without_ink_is_refused() -> None:
     with pytest.raises(ValueError, match="leaves ink"):
         write_string("  ", plain_hand(), np.random.default_rng(0), 30)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, height=st.integers(8, 14))
+@example(seed=63, height=8)
+def test_the_faintest_pencil_still_leaves_a_dot(seed: int, height: int) -> None:
+    rng = np.random.default_rng(seed)
+    ink, _ = write_string(".", draw_hand(rng), rng, height)
+    assert ink.max() > 0
 
 
 def test_an_unknown_character_is_refused() -> None:
