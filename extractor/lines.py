@@ -318,8 +318,10 @@ def _ink_band(boxes: NDArray[np.int32], room: int) -> tuple[int, int, int, int, 
     x1 = int((boxes[main, cv2.CC_STAT_LEFT] + boxes[main, cv2.CC_STAT_WIDTH]).max())
     y1 = int((boxes[main, cv2.CC_STAT_TOP] + heights[main]).max())
     # What the picture's side cuts off belongs to something else.
-    whole = (boxes[:, cv2.CC_STAT_LEFT] > 0) & (boxes[:, cv2.CC_STAT_LEFT] + boxes[:, cv2.CC_STAT_WIDTH] < room)
-    x0, x1 = _with_small_ends(boxes[whole], (x0, y0, x1, y1), digit)
+    lefts, rights = boxes[:, cv2.CC_STAT_LEFT], boxes[:, cv2.CC_STAT_LEFT] + boxes[:, cv2.CC_STAT_WIDTH]
+    whole = (lefts > 0) & (rights < room)
+    if (whole & ((lefts < x0) | (rights > x1))).any():  # most strings have nothing beside them
+        x0, x1 = _with_small_ends(boxes[whole], (x0, y0, x1, y1), digit)
     return x0, y0, x1 - x0, y1 - y0, max(4.0, digit)
 
 

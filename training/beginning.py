@@ -6,7 +6,7 @@ is new holds better on other scans (Wortsman et al., "Robust fine-tuning of zero
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +40,13 @@ def checksums(network: Path) -> dict[str, str]:
         ) from error
 
 
-def lay(network: Path, kind: str, model: Any, weights: Path) -> None:
+def lay(network: Path, kind: str, build: Callable[[], Any], weights: Path) -> None:
     """Write the weights of a network's file as those that a training begins with, unless they are there.
 
     Args:
         network: Folder of the network to begin with.
         kind: ``crops`` or ``line``.
-        model: The network of the recipe; its weights are replaced.
+        build: Builds the network of the recipe; not called where the weights are there.
         weights: Where they are written.
 
     Raises:
@@ -56,7 +56,7 @@ def lay(network: Path, kind: str, model: Any, weights: Path) -> None:
     if weights.exists():
         return
     path = network / FLOAT[kind]
-    found = load_keras(path).get_weights()
+    found, model = load_keras(path).get_weights(), build()
     if [values.shape for values in found] != [values.shape for values in model.get_weights()]:
         raise RunError(f"{path} is built otherwise than the recipe says", "change the recipe, or begin without --from")
     model.set_weights(found)

@@ -35,7 +35,7 @@ class GlyphBank:
     letters: NDArray[np.uint8]
     words: NDArray[np.uint8]
     drawn: float = 0.5
-    _outlines: dict[tuple[str, int], NDArray[np.float32]] = field(default_factory=dict, repr=False)
+    _outlines: dict[tuple[str, int], NDArray[np.float32]] = field(default_factory=dict, init=False, repr=False)
 
     def outlines(self, source: str, digit: int) -> NDArray[np.float32]:
         """The shapes of a source's pictures of a digit, see `outlines_of`; measured when they are first asked for."""

@@ -9,6 +9,7 @@ import json
 import platform
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -81,8 +82,12 @@ def train(
     try:
         with backend.storage_errors(run):
             if begin is not None:
-                beginning.lay(begin, "crops", crop_network.build(recipe.crops), _beginning_of(run, "crops"))
-                beginning.lay(begin, "line", line_network.build(recipe.line), _beginning_of(run, "line"))
+                builds = {
+                    "crops": partial(crop_network.build, recipe.crops),
+                    "line": partial(line_network.build, recipe.line),
+                }
+                for name, build in builds.items():
+                    beginning.lay(begin, name, build, _beginning_of(run, name))
             return _train(recipe, data, run, journal, started, began_with)
     except tensorflow().errors.DataLossError as error:
         raise runs.RunError(f"A checkpoint in {run} is damaged", "--fresh begins the run anew") from error

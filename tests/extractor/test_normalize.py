@@ -199,8 +199,9 @@ def test_ink_as_its_own_context_lies_in_the_same_place():
     for height in (14, 30, 44, 90):
         ink = np.pad(digit_image(4, draw_hand(rng), rng, height=height), height)
         crop, context = to_mnist_with_context(ink, ink)
+        # Enlarged ink may lie as far apart as a pixel of the scan has become large.
         for a, b in zip(centre_of_mass(crop), centre_of_mass(context), strict=True):
-            assert abs(a - b) <= 1.1
+            assert abs(a - b) <= max(0.75, INNER / height)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(12, 130), st.integers(12, 130))
