@@ -17,13 +17,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from extractor.classifier import BATCH
 from extractor.decision import DecisionSettings
 from extractor.errors import UsageError
 from extractor.network import CARD, CROPS, FORMAT, LINE, Network, default_model, load_network
 from training.backend import storage_errors, tensorflow
 from training.comparison import Measurement, digits_right, measure
-from training.export import Precision, to_tflite
+from training.deployment import network_file
 from training.files import PARTIAL, remove, replacing, sha256_of
 from training.finetune_networks import tune
 from training.finetune_settings import FinetuneSettings
@@ -34,9 +33,6 @@ from training.recalibrate import recalibrate
 from training.rehearsal import Rehearsal, make_rehearsal
 from training.stage_progress import Watcher
 from training.strings import StringExamples, examples_of, observe_all, read_all
-
-PRECISION: Precision = "dynamic"
-"""Of the weights in the files, as in the reference network's."""
 
 T = TypeVar("T")
 
@@ -133,7 +129,7 @@ def finetune(
         before = _measure(base.folder, base.card, held, rehearsal.test, workers, watcher, "reading before")
         tune(networks[CROPS], networks[LINE], fitting, rehearsal, settings, watcher)
         for name, network in networks.items():
-            (folder / name).write_bytes(to_tflite(network, PRECISION, batch=BATCH if name == CROPS else None))
+            (folder / name).write_bytes(network_file(name, network))
             network.save((folder / name).with_suffix(".keras"))
         counts = Counts(len(images), len(held), len(calibrating), len(fitting), len(left_out))
         card = _card(base, folder, settings, counts, rehearsal, images)

@@ -16,13 +16,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from extractor.classifier import BATCH
 from extractor.network import CARD, CROPS, FORMAT, LINE
 from training import backend, beginning, crop_network, line_network, rejection, runs
 from training.backend import tensorflow
 from training.datasets import Digits
+from training.deployment import network_file
 from training.examples import make_shards
-from training.export import Precision, to_tflite
 from training.files import replacing, sha256_of, write_bytes, write_text
 from training.glyphs import load_bank
 from training.hypotheses import Hypotheses
@@ -34,8 +33,6 @@ from training.reference_recipe import CropSettings, LineSettings, ReferenceRecip
 
 MNIST_TRAIN = 55_000
 """MNIST's training pictures that the network learns from; the other 5,000 of the 60,000 validate."""
-PRECISION: Precision = "dynamic"
-"""Of the shipped files: int8 weights, a quarter of the size of float32 and up to twice as fast."""
 ATTRIBUTION = (
     "MNIST (LeCun, Cortes, Burges), CC BY-SA 3.0, the 60,000 training digits",
     "BHMSDS, Basic Handwritten Math Symbols Dataset (wblachowski), MIT",
@@ -105,7 +102,7 @@ def _train(
     crops = _crops(recipe, data, shards, run, validation, journal)
     line = _line(recipe, shards, run, journal)
     for model, name in ((crops, CROPS), (line, LINE)):
-        write_bytes(network / name, to_tflite(model, PRECISION, batch=BATCH if name == CROPS else None))
+        write_bytes(network / name, network_file(name, model))
         with replacing((network / name).with_suffix(".keras")) as path:
             model.save(path)
     metrics = {"mnist_validation_accuracy_float": crop_network.accuracy(crops, validation)}
