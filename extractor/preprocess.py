@@ -29,6 +29,8 @@ _MOST_NOISE = 16.0
 """Unevenness beyond this many grey levels is the texture of what lies around the paper, not noise."""
 _LIGHT = 140.0
 """A page whose mean is lighter than this is a light page."""
+_MANY = 4_000_000
+"""Of so many pixels every other row tells how dark the ink is."""
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 
@@ -161,9 +163,11 @@ def binarize(darkness: NDArray[np.uint8]) -> tuple[Mask, float]:
     spare, gradient = cv2.erode(smooth, _NEIGHBOURS), cv2.dilate(smooth, _NEIGHBOURS)
     gradient = cv2.subtract(gradient, spare, dst=gradient)
     # How many pixels there are of each gradient and darkness: one pass for all that is counted below.
-    joint = cv2.calcHist([gradient, darkness], [0, 1], None, [256, 256], [0, 256, 0, 256]).astype(np.float64)
+    step = 1 if darkness.size < _MANY else 2
+    planes = [gradient[::step], darkness[::step]]
+    joint = cv2.calcHist(planes, [0, 1], None, [256, 256], [0, 256, 0, 256]).astype(np.float64)
     histogram = joint.sum(axis=1)
-    noise = min(float(np.searchsorted(np.cumsum(histogram), 0.5 * gradient.size)), _MOST_NOISE)
+    noise = min(float(np.searchsorted(np.cumsum(histogram), 0.5 * histogram.sum())), _MOST_NOISE)
     floor = max(MIN_CONTRAST, 2.5 * noise)
     # Where nothing changes there is paper, a little darker than the brightest of it that it was measured against.
     flat = joint[: int(noise) + 1].sum(axis=0)

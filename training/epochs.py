@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -87,6 +88,19 @@ def step_of(model: Any, optimizer: Any, loss_of: Callable[..., Any], kinds: tupl
     return tf.function(step, input_signature=kinds)
 
 
+def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Draw each batch in a thread while the network learns from the one before.
+
+    Args:
+        batches: What is drawn, in order.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        drawn = pool.submit(next, batches, None)
+        while (batch := drawn.result()) is not None:
+            drawn = pool.submit(next, batches, None)
+            yield batch
+
+
 def run_epochs(
     model: Any,
     loss_of: Callable[..., Any],
@@ -124,7 +138,7 @@ def run_epochs(
     step = step_of(model, optimizer, loss_of, kinds)
     for epoch in range(int(checkpoint.epoch), plan.epochs):
         total = 0.0
-        for number, batch in enumerate(batches(epoch)):
+        for number, batch in enumerate(ahead(batches(epoch))):
             optimizer.learning_rate.assign(schedule.at(epoch * steps + number))
             total += float(step(*batch))
         checkpoint.epoch.assign(epoch + 1)

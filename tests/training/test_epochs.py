@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.backend import tensorflow
-from training.epochs import Schedule, run_epochs
+from training.epochs import Schedule, ahead, run_epochs
 
 
 @settings(deadline=None, database=None, derandomize=True)
@@ -24,6 +24,32 @@ def test_learning_rate_rises_then_falls_to_almost_nothing(steps, rise):
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
     if steps > rise:
         assert schedule.at(steps) < 1e-4
+
+
+def test_batches_drawn_ahead_come_in_order_and_one_at_most_waits():
+    drawn = []
+
+    def batches():
+        for number in range(5):
+            drawn.append(number)
+            yield (number,)
+
+    taken = []
+    for (number,) in ahead(batches()):
+        assert len(drawn) <= number + 2
+        taken.append(number)
+    assert taken == [0, 1, 2, 3, 4]
+
+
+def test_a_fault_in_drawing_a_batch_ends_the_training():
+    def batches():
+        yield (0,)
+        raise ValueError("damaged")
+
+    taken = ahead(batches())
+    assert next(taken) == (0,)
+    with pytest.raises(ValueError, match="damaged"):
+        next(taken)
 
 
 @dataclass(frozen=True)
