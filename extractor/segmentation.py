@@ -22,6 +22,8 @@ SLANTS = (-0.25, 0.0, 0.25, 0.5, 0.75)
 """Horizontal pixels per vertical pixel along which cuts are looked for; positive leans to the right as writing does."""
 MAX_PIECES = 5
 """A candidate holds at most this many pieces."""
+MAX_GAP = 0.25
+"""Pieces with a wider gap between them, in digit heights, are no one digit."""
 MAX_LINE_PIECES = 240
 """Of more pieces in one line only the largest are kept: dirt and patterns fall into thousands."""
 GEOMETRY = ("height", "width", "top", "bottom", "gap_left", "gap_right", "ink_share", "stroke")
@@ -322,7 +324,7 @@ def _candidates(boxes: list[tuple[int, int, int, int]], unit: float) -> tuple[Ca
             gap = nx - right
             left, top = min(left, nx), min(top, ny)
             right, bottom = max(right, nx + nw), max(bottom, ny + nh)
-            if right - left > 1.45 * unit or gap > 0.4 * unit:
+            if right - left > 1.45 * unit or gap > MAX_GAP * unit:
                 break
             out.append(Candidate(start, stop, (left, top, right - left, bottom - top)))
     return tuple(out)

@@ -20,6 +20,8 @@ SKIP = 11
 """Class of a candidate that holds no ink of any digit."""
 UNSURE = -1
 """A candidate between classes: it teaches nothing."""
+TALL = 0.55
+"""A piece of foreign ink from this height on, in digit heights, is a stroke that might be a digit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ def label_by_ink(
     count = len(text)
     visible = table[:, 1 : count + 1].sum(axis=0)
     sums = np.cumsum(table, axis=0)
+    strokes = np.cumsum(_foreign_strokes(lattice, table))
     labels = np.full(len(lattice.candidates), UNSURE, np.int8)
     for index, item in enumerate(lattice.candidates):
         row = sums[item.stop] - sums[item.start]
@@ -110,13 +113,27 @@ def label_by_ink(
         recall = mine / max(1, visible[best])
         purity = mine / known
         seen = visible[best] / max(1, full[best])
-        if recall >= 0.87 and purity >= 0.84:
+        others = np.delete(digits / np.maximum(1, visible), best)
+        crowded = bool(((others >= 0.5) & (np.delete(digits, best) >= 0.05 * total)).any())
+        if crowded or (recall >= 0.5 and strokes[item.stop] > strokes[item.start]):
+            # A thin 1 or the side of a frame beside a digit is little ink, and yet a stroke too many.
+            labels[index] = NOT_ONE_DIGIT
+        elif recall >= 0.87 and purity >= 0.84:
             labels[index] = int(text[best]) if seen >= 0.55 else UNSURE
         elif recall <= 0.76 or purity <= 0.72:
             labels[index] = NOT_ONE_DIGIT
             if digits.max(initial=0) <= 0.07 * visible[best] and purity < 0.5:
                 labels[index] = SKIP
     return labels
+
+
+def _foreign_strokes(lattice: Lattice, table: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which pieces are tall and nobody's, as the sides of frames are; (pieces + 1,), the first for none."""
+    tall = np.zeros(lattice.pieces + 1, np.bool_)
+    for item in lattice.candidates:
+        if item.stop == item.start + 1:
+            tall[item.stop] = item.box[3] >= TALL * lattice.line.digit_height
+    return np.asarray(tall & (table[:, 0] >= 0.8 * table.sum(axis=1)) & (table.sum(axis=1) > 0))
 
 
 def hypotheses(sample: SyntheticLine) -> tuple[LineImage | None, Hypotheses | None]:

@@ -65,6 +65,26 @@ def test_a_digit_with_a_large_stroke_of_nobody_is_not_one_digit():
     assert labelled(lattice, owner, "3") == {(0, 1): 3, (1, 2): SKIP, (0, 2): NOT_ONE_DIGIT}
 
 
+def test_a_digit_with_a_thin_one_beside_it_is_not_one_digit():
+    lattice, owner = pieces((10, 13), (20, 45), owners=[1, 2], runs=((0, 2),))
+    assert labelled(lattice, owner, "18") == {(0, 1): 1, (1, 2): 8, (0, 2): NOT_ONE_DIGIT}
+
+
+def test_a_digit_with_the_side_of_a_frame_beside_it_is_not_one_digit():
+    lattice, owner = pieces((10, 13), (20, 45), owners=[0, 1], runs=((0, 2),))
+    assert labelled(lattice, owner, "8") == {(0, 1): SKIP, (1, 2): 8, (0, 2): NOT_ONE_DIGIT}
+
+
+def test_a_digit_with_a_speck_beside_it_is_still_that_digit():
+    lattice, owner = pieces((10, 13), (20, 45), owners=[0, 1], runs=((0, 2),))
+    owner[:, 10:13], lattice.labels[:48, 10:13] = 0, 0
+    speck = Lattice(
+        bare_line(lattice.labels > 0), lattice.labels, np.array([12, 1100]),
+        (Candidate(0, 1, (10, 48, 3, 4)), Candidate(0, 2, (10, 8, 35, 44)), Candidate(1, 2, (20, 8, 25, 44))),
+    )  # fmt: skip
+    assert labelled(speck, owner, "8")[0, 2] == 8
+
+
 def test_neutral_ink_counts_against_nobody():
     lattice, owner = pieces((10, 30), owners=[1])
     owner[8:52, 26:30] = NEUTRAL
