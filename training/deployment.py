@@ -32,10 +32,10 @@ def network_file(name: str, model: Any) -> bytes:
 def by_blocks(model: Any) -> Any:
     """Compute a crop network's first convolution and the pooling after it over blocks of 2x2 pixels.
 
-    A convolution over two planes leaves most of a vector unit idle: it took two thirds of the network's time. The four
-    pixels of a block as channels are eight planes (Shi et al., "Real-Time Single Image and Video Super-Resolution Using
-    an Efficient Sub-Pixel Convolutional Neural Network", 2016, go the other way), and each filter, moved by a pixel
-    across and down, gives the four results of which the pooling takes the largest.
+    A convolution over two planes leaves most of a vector unit idle, and as such is the slowest part of the network.
+    The four pixels of a block as channels are eight planes (Shi et al., "Real-Time Single Image and Video
+    Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network", 2016, go the other way), and each
+    filter, moved by a pixel across and down, gives the four results of which the pooling takes the largest.
 
     Args:
         model: As `training.crop_network.build` makes it: a first convolution that keeps the size, normalisation and

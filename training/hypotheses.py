@@ -113,9 +113,9 @@ def label_by_ink(
         recall = mine / max(1, visible[best])
         purity = mine / known
         seen = visible[best] / max(1, full[best])
-        others = np.delete(digits / np.maximum(1, visible), best)
-        crowded = bool(((others >= 0.5) & (np.delete(digits, best) >= 0.05 * total)).any())
-        if crowded or (recall >= 0.5 and strokes[item.stop] > strokes[item.start]):
+        others = (digits >= 0.5 * visible) & (digits >= 0.05 * total)
+        others[best] = False
+        if others.any() or (recall >= 0.5 and strokes[item.stop] > strokes[item.start]):
             # A thin 1 or the side of a frame beside a digit is little ink, and yet a stroke too many.
             labels[index] = NOT_ONE_DIGIT
         elif recall >= 0.87 and purity >= 0.84:
@@ -133,7 +133,7 @@ def _foreign_strokes(lattice: Lattice, table: NDArray[np.int64]) -> NDArray[np.b
     for item in lattice.candidates:
         if item.stop == item.start + 1:
             tall[item.stop] = item.box[3] >= TALL * lattice.line.digit_height
-    return np.asarray(tall & (table[:, 0] >= 0.8 * table.sum(axis=1)) & (table.sum(axis=1) > 0))
+    return np.asarray(tall & (table[:, 0] >= 0.8 * table.sum(axis=1)))
 
 
 def hypotheses(sample: SyntheticLine) -> tuple[LineImage | None, Hypotheses | None]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import pytest
 
@@ -13,22 +11,9 @@ from training.hypotheses import Hypotheses
 from training.models import lone_geometry
 
 from .test_crop_network import crop_settings
+from .test_finetune import Silent
 
 pytestmark = pytest.mark.train
-
-
-@dataclass
-class Listener:
-    """Keeps what a user would be told."""
-
-    notes: list[str] = field(default_factory=list)
-
-    def begin(self, title: str, total: int) -> None: ...
-
-    def step(self, done: int) -> None: ...
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 @pytest.mark.parametrize(("asked", "share", "told"), [(0.0, 0.75, False), (1.01, 0.25, True)])
@@ -40,10 +25,10 @@ def test_weights_go_three_quarters_of_the_way_and_less_where_digits_suffer(asked
     base = model.get_weights()
     tuned = [values + rng.uniform(0.01, 0.1, values.shape).astype(np.float32) for values in base]
     model.set_weights(tuned)
-    listener = Listener()
+    watcher = Silent()
 
-    hold_back(model, base, validation, asked, listener)
+    hold_back(model, base, validation, asked, watcher)
 
     for found, before, after in zip(model.get_weights(), base, tuned, strict=True):
         np.testing.assert_allclose(found, before + share * (after - before), atol=1e-5)
-    assert [("25% of its way" in note) for note in listener.notes] == [True] * told
+    assert [("25% of its way" in note) for note in watcher.notes] == [True] * told
