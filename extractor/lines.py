@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from extractor.dividers import find_dividers
 from extractor.preprocess import Ink, Mask, components, stroke_width
 
 DIGIT_HEIGHT = 44
@@ -42,6 +43,7 @@ class LineImage:
         origin: x, y of the image's corner in region pixels.
         digit_height: Height of a typical digit in working pixels, near `DIGIT_HEIGHT`.
         stroke: Typical stroke width in working pixels.
+        is_comb: Whether it is written into a comb, whose dividers `ink` lacks.
     """
 
     ink: Ink
@@ -51,6 +53,7 @@ class LineImage:
     origin: tuple[float, float]
     digit_height: float
     stroke: float
+    is_comb: bool = False
 
 
 def line_image(ink: Ink, mask: Mask) -> LineImage | None:
@@ -64,7 +67,7 @@ def line_image(ink: Ink, mask: Mask) -> LineImage | None:
         The line at working scale, or None when the region is blank.
     """
     parts = _Parts.of(mask)
-    ruled = _ruling(mask, parts)
+    ruled, is_comb = _ruling(mask, parts)
     if ruled.any():
         parts = _Parts.of(mask & ~ruled)
     writing = _is_writing(parts)
@@ -95,6 +98,7 @@ def line_image(ink: Ink, mask: Mask) -> LineImage | None:
         origin=(float(x0), float(y0)),
         digit_height=digit * scale,
         stroke=max(1.0, stroke_width(small)),
+        is_comb=is_comb,
     )
 
 
@@ -110,7 +114,7 @@ def ruling(mask: Mask) -> Mask:
     Returns:
         Pixels of printed lines, (H, W) bool, strokes that cross them excluded.
     """
-    return _ruling(mask, _Parts.of(mask))
+    return _ruling(mask, _Parts.of(mask))[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,8 @@ class _Parts:
         return np.asarray(chosen[self.labels], np.bool_)
 
 
-def _ruling(mask: Mask, parts: _Parts) -> Mask:
+def _ruling(mask: Mask, parts: _Parts) -> tuple[Mask, bool]:
+    """Find printed lines, and tell whether the dividers of a comb are among them."""
     height = mask.shape[0]
     flat = mask.view(np.uint8)
     stroke = max(1.0, stroke_width(mask))
@@ -146,10 +151,14 @@ def _ruling(mask: Mask, parts: _Parts) -> Mask:
         vertical = _anchored(tall, horizontal, near, ink=int(np.count_nonzero(flat)))
         vertical = _sides(vertical, horizontal, near)
     border = _border_bars(flat, stroke) | _frames(parts, stroke)
+    comb = find_dividers(mask, horizontal.view(np.bool_))
+    if len(comb.places):  # Between its ends nothing else that stands upright is printed.
+        vertical[:, max(0, round(comb.places[0] - comb.thickness)) : round(comb.places[-1] + comb.thickness) + 1] = 0
     lines = (horizontal | vertical | border).view(np.bool_)
     if not lines.any():
-        return lines
-    return lines & ~_crossings(mask, horizontal.astype(bool), vertical.astype(bool) | border.astype(bool), stroke)
+        return lines, False
+    crossings = _crossings(mask & ~comb.ink, horizontal.astype(bool), (vertical | border).astype(bool), stroke)
+    return lines & ~crossings | comb.ink, bool(len(comb.places))
 
 
 def _is_writing(parts: _Parts) -> NDArray[np.bool_]:
