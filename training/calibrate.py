@@ -44,6 +44,11 @@ LEAST_ACCEPTED = 20
 """Fewer strings say nothing about an error on average."""
 RIDGE = 1.0
 """Penalty on the logistic models' weights, in units of one observation."""
+HELD = 10.0
+"""The same on the weights of the readers, where a few strings choose them and many have before."""
+FIRMLY_HELD = 30.0
+"""The same on the weights of the confidence: of a few strings hardly any is wrong, and one that was not foreseen would
+turn them about."""
 FREE = 0.03
 """Where many strings choose the weights of the readers, these are hardly held to where the search begins."""
 BOUNDS = np.array([(0, 0, -np.inf, 0, 0, -np.inf), (np.inf, np.inf, np.inf, np.inf, np.inf, 0)])
@@ -197,7 +202,7 @@ def fit(observations: Sequence[Observation], base: DecisionSettings | None = Non
     """
     start, ridge, least_spread = DecisionSettings(), FREE, 1e-6
     if base is not None:
-        start, ridge, least_spread = base, RIDGE, _LEAST_SPREAD_OF_FEW
+        start, ridge, least_spread = base, HELD, _LEAST_SPREAD_OF_FEW
     x, y = cross_fitted(observations, start, ridge)
     scale = np.maximum(x.std(axis=0), least_spread)
     prior = None if base is None else np.concatenate([[base.intercept], np.array(base.weights) * scale])
@@ -221,16 +226,16 @@ def logistic_regression(
     Args:
         x: (N, D).
         y: (N,), 0 or 1.
-        prior: Intercept and weights that the solution is drawn to, (1 + D,); weights of zero, and any intercept, when
-            None.
+        prior: Intercept and weights that the solution is drawn to, (1 + D,), firmly so the weights: how often strings
+            are wrong, a few tell, but not by what. Weights of zero, and any intercept, when None.
 
     Returns:
         The intercept and one weight a column, (1 + D,).
     """
     design = np.column_stack([np.ones(len(x)), x])
-    ridge = np.eye(design.shape[1]) * RIDGE
+    first, others = (1e-6, RIDGE) if prior is None else (RIDGE, FIRMLY_HELD)
+    ridge = np.diag([first] + [others] * x.shape[1])
     if prior is None:
-        ridge[0, 0] = 1e-6
         prior = np.zeros(design.shape[1])
     solution = prior.copy()
     for _ in range(50):

@@ -11,8 +11,8 @@ from training.calibrate import Observation, fit
 def recalibrate(observations: Sequence[Observation], base: DecisionSettings) -> DecisionSettings:
     """Fit the readers' weights, the confidence and the confidence from which strings are accepted.
 
-    Both fits are drawn to the base settings with the weight of about one string, so that a handful of strings moves
-    them little.
+    Both fits are drawn to the base settings, with the weight of ten and of thirty strings, so that a handful of strings
+    moves them little; only how sure to be of all strings alike may change quickly.
 
     Args:
         observations: Strings that the network did not learn from.

@@ -68,3 +68,12 @@ def test_the_threshold_stays_high():
 def test_features_that_never_vary_get_no_weight_without_bounds():
     settings = recalibrate(observed(200, 0.4), BASE)
     assert max(abs(weight) for weight in settings.weights) < 10
+
+
+def test_what_few_strings_have_in_common_by_chance_is_hardly_believed():
+    settled = recalibrate(observed(3000, 0.4), BASE)
+    fresh = observed(300, 0.4, seed=1)
+    before = confidences(settled, fresh)
+    for seed in range(2, 12):
+        after = confidences(recalibrate(observed(60, 0.4, seed=seed), settled), fresh)
+        assert np.corrcoef(before, after)[0, 1] > 0.98, "few strings may say how sure to be, not of which strings"
