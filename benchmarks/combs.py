@@ -24,7 +24,7 @@ from extractor.scoring import wilson
 from training.labels import load_corrections
 
 
-def find_none(mask: Mask, across: Mask) -> Dividers:
+def find_none(mask: Mask, across: Mask, unit: float) -> Dividers:
     """Find no comb anywhere."""
     return Dividers(np.zeros(0), 0.0, np.zeros_like(mask))
 

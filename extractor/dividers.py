@@ -1,11 +1,13 @@
-"""The dividers of a comb in a picture of one string: found by their one distance from each other, broken or whole.
+"""The dividers of a comb: found by their one distance from each other, broken or whole.
 
 A single bar between two lines may be a 1. Bars at one pitch, down to the lines above and below, with the writing
-between them, are printed: few strokes of the writing come near both lines, and those do not stand in the gaps.
+between them, are printed: few strokes of the writing come near both lines, and those do not stand in the gaps. Of an
+open comb only the lower ends of its dividers are there, the teeth.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -34,12 +36,27 @@ _CLEAR = 0.3
 """By how much more of its ends than of those beside it is ink where a divider may stand."""
 _EVIDENCE = 9.0
 """What the places of a comb come to at least, see `_evidence`: three clear dividers and more that are broken."""
-_EVIDENCE_CUT = 14.0
-"""The same where the picture has cut off a line, and strokes of the writing with it: four clear ones."""
+_EVIDENCE_ONE_LINE = 14.0
+"""The same where there is one line, or the picture has cut one off and strokes of the writing with it: four clear
+ones."""
 _TRACE = -2.9
 """Evidence above which a comb goes on to a place: there is some ink at least."""
+_CELLS = (0.7, 2.4)
+"""Widths of a cell of an open comb, of the height of the writing."""
+_TEETH = (0.22, 0.45)
+"""Of that height, how far above the line teeth are looked for, and from where on the writing is."""
+_TEETH_UNDER = 1.6
+"""Of that height, up to where the walls of an open comb are looked for."""
+_ALIKE = 0.35
+"""Share of their height by which teeth differ at most."""
+_ALIKE_SHARE = 0.5
+"""Share of the teeth that do not differ by more; digits may stand on others."""
+_LIKELY = 4
+"""Distances between dividers that are looked at more closely."""
 _CLOSED = 0.6
 """Share of a comb's columns that have both lines."""
+_MANY, _SURE = 6, 2.6
+"""So many dividers of so much evidence on average are a comb wherever the writing stands."""
 _INSIDE = 0.55
 """Share of the writing between dividers that stands in the middle half of its cell."""
 
@@ -59,12 +76,13 @@ class Dividers:
     ink: Mask
 
 
-def find_dividers(mask: Mask, across: Mask) -> Dividers:
-    """Find the dividers of a comb.
+def find_dividers(mask: Mask, across: Mask, unit: float) -> Dividers:
+    """Find the dividers of a comb in a picture of one string, or the teeth of an open one.
 
     Args:
-        mask: Ink of a picture of one string, (H, W) bool.
+        mask: Ink, (H, W) bool.
         across: Of it, the printed lines that run across, (H, W) bool.
+        unit: Height of the writing in pixels.
 
     Returns:
         What was found; no places where there is no comb.
@@ -74,17 +92,73 @@ def find_dividers(mask: Mask, across: Mask) -> Dividers:
     if not (across.any() or all(is_cut)):  # Most strings end here.
         return nothing
     across = across | _broken_lines(mask)
+    ink = mask & ~across
     box = _box(across, is_cut)
-    if box is None:
+    found = nothing if box is None else _in_box(mask, ink, box)
+    if len(found.places):
+        return found
+    half = len(mask) // 2
+    below = np.asarray(across[half:].any(axis=0), np.bool_)
+    if np.count_nonzero(below) < _LEAST_WIDTH * unit:
         return nothing
-    columns = _measure(mask & ~across, box)
+    return find_teeth(ink, _course(below, half + across[half:].argmax(axis=0)), unit)
+
+
+def dividers_between(ink: Mask, upper: _Floats, lower: _Floats) -> Dividers:
+    """Find the dividers of a comb between two lines.
+
+    Args:
+        ink: The space between the lines and what is written there, without the lines, (H, W) bool.
+        upper: For each column the first row under the upper line, (W,) float64.
+        lower: For each column the first row of the lower line, (W,) float64.
+
+    Returns:
+        What was found; no places where there is no comb.
+    """
+    everywhere = np.ones(ink.shape[1], np.bool_)
+    return _in_box(ink, ink, _Box(upper, lower, everywhere, everywhere, _EVIDENCE))
+
+
+def _in_box(mask: Mask, ink: Mask, box: _Box) -> Dividers:
+    """Find the dividers in a box; ``ink`` is what there is without its lines."""
+    nothing = Dividers(np.zeros(0), 0.0, np.zeros_like(mask))
+    if box.height < _LEAST_HEIGHT or ink.shape[1] < _LEAST_WIDTH * box.height:
+        return nothing
+    columns = _measure(ink, box)
     if np.count_nonzero(np.diff((columns.ends >= _CLEAR).astype(np.int8)) > 0) < _FEWEST:
         return nothing
     evidence = _evidence(columns)
-    places = _best_comb(evidence, box)
-    if not len(places) or not _is_written_between(places, columns.middle):
+    places = _best_comb(evidence, box, (_PITCHES[0] * box.height, _PITCHES[1] * box.height))
+    if not len(places) or not _is_written_between(places, evidence, columns.middle):
         return nothing
-    return _at(mask, _continued(_fitted(places, columns.ends, box.height), evidence), box)
+    return _at(mask, _continued(_fitted(places, columns.ends, box.height), evidence, _TRACE), box)
+
+
+def find_teeth(ink: Mask, line: _Floats, unit: float) -> Dividers:
+    """Find the teeth of an open comb, and the walls at its ends.
+
+    Args:
+        ink: What stands on a printed line and above it, without the line, (H, W) bool.
+        line: For each column the first row of the line, (W,) float64.
+        unit: Height of the writing in pixels.
+
+    Returns:
+        What was found; no places where there is no comb.
+    """
+    nothing = Dividers(np.zeros(0), 0.0, np.zeros_like(ink))
+    everywhere = np.ones(ink.shape[1], np.bool_)
+    box = _Box(line - _TEETH_UNDER * unit, line, everywhere, everywhere, _EVIDENCE_ONE_LINE)
+    if box.height < _LEAST_HEIGHT or ink.shape[1] < _FEWEST * _CELLS[0] * unit:
+        return nothing
+    columns = _measure_teeth(ink, line, unit)
+    if np.count_nonzero(np.diff((columns.ends >= _CLEAR).astype(np.int8)) > 0) < _FEWEST:
+        return nothing
+    evidence = _evidence(columns)
+    places = _best_comb(evidence, box, (_CELLS[0] * unit, _CELLS[1] * unit))
+    if not len(places) or not _is_written_between(places, evidence, columns.middle):
+        return nothing
+    places = _continued(_fitted(places, columns.ends, unit), evidence, 0.0)
+    return _teeth_at(ink, places, box)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +211,14 @@ def _box(across: Mask, is_cut: tuple[bool, bool]) -> _Box | None:
     if np.count_nonzero(above) >= least:
         top = _course(above, half - upper[::-1].argmax(axis=0))
     elif is_cut[0]:
-        above, evidence = np.ones_like(above), _EVIDENCE_CUT
+        above, evidence = np.ones_like(above), _EVIDENCE_ONE_LINE
     if np.count_nonzero(below) >= least:
         bottom = _course(below, half + lower.argmax(axis=0))
     elif is_cut[1]:
-        below, evidence = np.ones_like(below), _EVIDENCE_CUT
+        below, evidence = np.ones_like(below), _EVIDENCE_ONE_LINE
     if np.count_nonzero(above & below) < least:
         return None
-    box = _Box(top, bottom, above & below, above | below, evidence)
-    return box if box.height >= _LEAST_HEIGHT else None
+    return _Box(top, bottom, above & below, above | below, evidence)
 
 
 def _course(present: NDArray[np.bool_], rows: NDArray[np.intp]) -> _Floats:
@@ -174,23 +247,42 @@ class _Columns:
     middle: _Floats
 
 
-def _measure(ink: Mask, box: _Box) -> _Columns:
-    height, width = ink.shape
-    slack = 2 * round(0.04 * box.height) + 1
-    wide = cv2.dilate(ink.view(np.uint8), np.ones((1, slack), np.uint8))
-    sums = np.concatenate((np.zeros((1, width)), np.cumsum(wide, axis=0)))
-    columns = np.arange(width)
+def _shares(ink: Mask, height: float, bands: Sequence[tuple[_Floats, _Floats]]) -> list[_Floats]:
+    """Share of each column, and of those next to it, that is ink between two rows, (W,), for some pairs of rows."""
+    slack = 2 * round(0.04 * height) + 1
+    sums = cv2.integral(cv2.dilate(ink.view(np.uint8), np.ones((1, slack), np.uint8)))
+    columns = np.arange(ink.shape[1])
 
-    def share(first: _Floats, stop: _Floats) -> _Floats:
-        start, end = (np.clip(np.rint(rows).astype(np.intp), 0, height) for rows in (first, stop))
-        return np.asarray((sums[end, columns] - sums[start, columns]) / np.maximum(end - start, 1))
+    def until(rows: NDArray[np.intp]) -> NDArray[np.int32]:
+        return np.asarray(sums[rows, columns + 1] - sums[rows, columns], np.int32)
 
-    reach, beside = _ENDS * box.height, max(2, round(_BESIDE * box.height))
-    top, bottom = box.top + 1, box.bottom
-    ends = (share(top, top + reach) + share(bottom - reach, bottom)) / 2
+    found = []
+    for band in bands:
+        start, end = (np.clip(np.rint(rows).astype(np.intp), 0, len(ink)) for rows in band)
+        found.append(np.asarray((until(end) - until(start)) / np.maximum(end - start, 1), np.float64))
+    return found
+
+
+def _less_beside(ends: _Floats, height: float) -> _Floats:
+    """How much more ink there is in each column than beside it."""
+    beside = max(2, round(_BESIDE * height))
     around = np.pad(ends, beside)
-    ends = ends - (around[: -2 * beside] + around[2 * beside :]) / 2
-    return _Columns(ends, share(top, bottom), share(top + reach, bottom - reach))
+    return ends - (around[: -2 * beside] + around[2 * beside :]) / 2
+
+
+def _measure(ink: Mask, box: _Box) -> _Columns:
+    """Measure the columns of a box."""
+    reach, top, bottom = _ENDS * box.height, box.top + 1, box.bottom
+    bands = ((top, top + reach), (bottom - reach, bottom), (top, bottom), (top + reach, bottom - reach))
+    upper, lower, whole, middle = _shares(ink, box.height, bands)
+    return _Columns(_less_beside((upper + lower) / 2, box.height), whole, middle)
+
+
+def _measure_teeth(ink: Mask, line: _Floats, unit: float) -> _Columns:
+    """Measure the columns above a line: near it, and where the writing is."""
+    bands = ((line - _TEETH[0] * unit, line), (line - 1.1 * unit, line - _TEETH[1] * unit))
+    low, middle = _shares(ink, unit, bands)
+    return _Columns(_less_beside(low, unit), low, middle)
 
 
 def _evidence(columns: _Columns) -> _Floats:
@@ -198,16 +290,18 @@ def _evidence(columns: _Columns) -> _Floats:
     return np.clip(8 * (columns.ends - 0.25), -2.0, 2.5) + np.clip(4 * (columns.whole - 0.4), -1.0, 1.0)
 
 
-def _best_comb(evidence: _Floats, box: _Box) -> _Floats:
+def _best_comb(evidence: _Floats, box: _Box, pitches: tuple[float, float]) -> _Floats:
     """Find the pitch, the phase and the extent at which places come to most; none when they come to too little."""
-    height = box.height
-    step = max(1.0, height / 27)
-    first, last = np.flatnonzero(box.either)[[0, -1]].tolist()
     best, found = box.evidence, np.zeros(0)
-    for pitch in np.arange(_PITCHES[0] * height, _PITCHES[1] * height, step / 4):
+    starts = np.flatnonzero(np.diff((evidence > 0).astype(np.int8), prepend=0) > 0)
+    if len(starts) < _FEWEST or np.maximum.reduceat(evidence, starts).sum() <= best:  # No comb could come to more.
+        return found
+    step = max(1.0, box.height / 27)
+    first, last = np.flatnonzero(box.either)[[0, -1]].tolist()
+    for pitch in _likely_pitches(evidence, step, pitches):
         count = int((last - first) / pitch)
         if count < _FEWEST:
-            break
+            continue
         places = first + np.arange(0, pitch, step)[:, None] + pitch * np.arange(count)
         sums = np.cumsum(evidence[np.minimum(np.rint(places).astype(np.intp), last)], axis=1)
         # For each phase the stretch of places with the largest sum (Kadane's algorithm).
@@ -222,12 +316,35 @@ def _best_comb(evidence: _Floats, box: _Box) -> _Floats:
     return found
 
 
-def _is_written_between(places: _Floats, middle: _Floats) -> bool:
-    """Tell whether the writing stands in the cells: where it stands on the places, they are digits."""
+def _likely_pitches(evidence: _Floats, step: float, pitches: tuple[float, float]) -> list[float]:
+    """Distances at which there is evidence twice: those about the highest peaks of its autocorrelation."""
+    bins = np.maximum.reduceat(np.maximum(evidence, 0.0), np.arange(0, len(evidence), step).astype(np.intp))
+    alike = np.correlate(bins, bins, "full")[len(bins) - 1 :]
+    alike = np.convolve(alike, np.ones(3), "same")
+    low, high = round(pitches[0] / step), min(round(pitches[1] / step) + 1, len(alike))
+    lags = low + np.argsort(-alike[low:high])
+    chosen: list[int] = []
+    for lag in lags.tolist():
+        if len(chosen) < _LIKELY and all(abs(lag - other) > 1 for other in chosen):
+            chosen.append(lag)
+    quarters = {4 * lag + part for lag in chosen for part in range(-4, 5)}
+    return [step * quarter / 4 for quarter in sorted(quarters) if pitches[0] <= step * quarter / 4 <= pitches[1]]
+
+
+def _is_written_between(places: _Floats, evidence: _Floats, middle: _Floats) -> bool:
+    """Tell whether the writing stands in the cells: where it stands on the places, they are digits.
+
+    Where many places are surely those of dividers, it may stand anywhere in the cells.
+    """
     columns = np.arange(int(places[0]) + 1, int(places[-1]))
-    aside = np.abs((columns - places[0]) / (places[1] - places[0]) % 1 - 0.5)
-    writing = middle[columns]
-    return bool(writing[aside < 0.25].sum() > _INSIDE * writing[aside < 0.38].sum())
+    cells, phase = np.divmod((columns - places[0]) / (places[1] - places[0]), 1)
+    aside, writing = np.abs(phase - 0.5), middle[columns]
+    inside = aside < 0.38
+    if writing[aside < 0.25].sum() > _INSIDE * writing[inside].sum():
+        return True
+    is_sure = len(places) >= _MANY and evidence[np.rint(places).astype(np.intp)].mean() >= _SURE
+    written = len(np.unique(cells[inside & (writing > 0.1)]))
+    return bool(is_sure and written >= (len(places) - 1) / 2)
 
 
 def _fitted(places: _Floats, ends: _Floats, height: float) -> _Floats:
@@ -244,12 +361,12 @@ def _fitted(places: _Floats, ends: _Floats, height: float) -> _Floats:
     return places
 
 
-def _continued(places: _Floats, evidence: _Floats) -> _Floats:
-    """Follow a comb to either side as long as there is something in the place of a divider."""
+def _continued(places: _Floats, evidence: _Floats, least: float) -> _Floats:
+    """Follow a comb to either side as long as there is enough evidence in the place of a divider."""
     pitch = float(places[1] - places[0])
     before, after = [float(places[0])], [float(places[-1])]
     for found, step in ((before, -pitch), (after, pitch)):
-        while 0 <= (place := found[-1] + step) <= len(evidence) - 1 and evidence[round(place)] > _TRACE:
+        while 0 <= (place := found[-1] + step) <= len(evidence) - 1 and evidence[round(place)] > least:
             found.append(place)
     return np.array([*before[:0:-1], *places, *after[1:]])
 
@@ -293,6 +410,52 @@ def _at(mask: Mask, places: _Floats, box: _Box) -> Dividers:
         own = (columns >= start[:, None]) & (columns < end[:, None]) & (ends_left | ends_right)[:, None]
         ink[bar.top : bar.top + height, bar.left : bar.left + width] |= own & bar.window
     return Dividers(places, thickness, ink)
+
+
+def _teeth_at(ink: Mask, places: _Floats, box: _Box) -> Dividers:
+    """Find the ink of teeth, as high as most of them are, and of walls at both ends, which may be higher."""
+    bars = [_bar(ink, float(place), box) for place in places]
+    low = round(_TEETH[0] / _TEETH_UNDER * box.height)
+    widths = [(bar.stop - bar.first)[-low:][bar.plain[-low:]] for bar in bars]
+    thickness = float(np.median(np.concatenate([[1], *widths])))
+    heights = [_height_of(bar, 1.5 * thickness + 1) for bar in bars]
+    found = np.zeros_like(ink)
+    inner = list(zip(bars[1:-1], heights[1:-1], strict=True))
+    teeth = np.array([height for bar, height in inner if height >= low / 2 and _is_tooth(bar, height)])
+    usual = float(np.median(teeth)) if len(teeth) else 0.0
+    if np.count_nonzero(np.abs(teeth - usual) <= _ALIKE * usual) < max(2, _ALIKE_SHARE * len(inner)):
+        return Dividers(np.zeros(0), 0.0, found)
+    for number, (bar, height) in enumerate(zip(bars, heights, strict=True)):
+        is_wall = number in (0, len(bars) - 1)
+        # A stroke that goes on upwards from a tooth is written on it.
+        top = len(bar.window) - (height if is_wall or height <= 1.3 * usual else round(usual))
+        columns = np.arange(bar.window.shape[1])
+        own = (columns >= bar.first[top:, None]) & (columns < bar.stop[top:, None])
+        own &= (bar.stop - bar.first <= 1.5 * thickness + 1)[top:, None]
+        found[bar.top + top : bar.top + len(bar.window), bar.left : bar.left + len(columns)] |= own
+    return Dividers(places, thickness, found)
+
+
+def _is_tooth(bar: _Bar, height: int) -> bool:
+    """Tell a tooth, which stands upright and ends, from the foot of a stroke, which leans or goes on."""
+    top = len(bar.window) - height
+    middles = (bar.first + bar.stop - 1)[top:] / 2
+    part = max(1, height // 3)
+    upper, lower = middles[:part], middles[-2 * part : -part] if height > 2 * part else middles[-part:]
+    if abs(float(np.median(upper)) - float(np.median(lower))) > max(1.0, 0.08 * height):
+        return False
+    left, right = int(bar.first[top]), int(bar.stop[top])
+    return top == 0 or not bar.window[max(top - 2, 0) : top, left:right].any()
+
+
+def _height_of(bar: _Bar, most: float) -> int:
+    """Count the rows from the line up in which there is a tooth and nothing else; the lowest may have gone with it."""
+    single = ((bar.stop > bar.first) & (bar.stop - bar.first <= most))[::-1]
+    start = int(single.argmax())
+    if start > 0.1 * len(single) + 2:
+        return 0
+    rest = single[start:]
+    return start + (len(rest) if rest.all() else int(rest.argmin()))
 
 
 def _bar(mask: Mask, place: float, box: _Box) -> _Bar:

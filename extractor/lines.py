@@ -141,7 +141,8 @@ def _ruling(mask: Mask, parts: _Parts) -> tuple[Mask, bool]:
     height = mask.shape[0]
     flat = mask.view(np.uint8)
     stroke = max(1.0, stroke_width(mask))
-    long = max(round(0.9 * _typical_height(parts.stats, mask.shape)), round(10 * stroke), 12)
+    unit = _typical_height(parts.stats, mask.shape)
+    long = max(round(0.9 * unit), round(10 * stroke), 12)
     horizontal = _straight_runs(flat, round(2.4 * long), axis=1, thick=2.6 * stroke + 1)
     vertical = np.zeros_like(flat)
     if height >= 12:
@@ -151,7 +152,7 @@ def _ruling(mask: Mask, parts: _Parts) -> tuple[Mask, bool]:
         vertical = _anchored(tall, horizontal, near, ink=int(np.count_nonzero(flat)))
         vertical = _sides(vertical, horizontal, near)
     border = _border_bars(flat, stroke) | _frames(parts, stroke)
-    comb = find_dividers(mask, horizontal.view(np.bool_))
+    comb = find_dividers(mask, horizontal.view(np.bool_), unit)
     if len(comb.places):  # Between its ends nothing else that stands upright is printed.
         vertical[:, max(0, round(comb.places[0] - comb.thickness)) : round(comb.places[-1] + comb.thickness) + 1] = 0
     lines = (horizontal | vertical | border).view(np.bool_)

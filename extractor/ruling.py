@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from extractor.dividers import dividers_between, find_teeth
 from extractor.preprocess import Mask, components, median, shrink
 
 Binary = NDArray[np.uint8]
@@ -24,6 +25,10 @@ Course = tuple[NDArray[np.int_], NDArray[np.float64]]
 
 _SEARCH_SIDE = 1250
 _COMB_ASPECT = 1.4
+_FEWEST_TEETH = 4
+"""Narrow strokes on a line that may be those of a comb."""
+_BESIDE = 4.0
+"""Distance, in pixels of the small picture, up to which a line stands where a divider does."""
 _AT_ONCE = 512
 """Columns of a line that are taken out together: few, so that a leaning line does not span many rows in them."""
 
@@ -66,10 +71,14 @@ def remove_ruling(mask: Mask) -> Ruling:
     ink = mask.copy()
     for part in rows:
         _take(mask, part, scale, ink)
+    dividers: list[_Part] = []
+    for part in rows:
+        if _may_have_teeth(small, part, tall):
+            dividers += _take_comb(ink, part, _above(rows, part, tall), columns, scale, tall / scale)
     for part in columns:
         _take(mask.T, part, scale, ink.T)
     lines_across = _draw(rows, small.shape)
-    walls = np.ascontiguousarray(_draw(columns, small.T.shape).T)
+    walls = np.ascontiguousarray(_draw(columns + dividers, small.T.shape).T)
     cells, combs = _spaces(lines_across | walls)
     return Ruling(ink, scale, walls, cells, combs, len(rows) + len(columns))
 
@@ -286,6 +295,76 @@ def _take(mask: Mask, part: _Part, scale: float, ink: Mask) -> None:
         rows = np.arange(low, high)[:, None]
         window = ink[top + low : top + high, left + start : left + start + len(above)]
         window &= (rows < above) | (rows > below)
+
+
+def _may_have_teeth(small: Binary, part: _Part, tall: float) -> bool:
+    """Tell a line on which narrow strokes stand, as the teeth of a comb do: three of them and two walls, or more."""
+    above = _at(small, np.rint(part.ys - 0.5 * part.thickness - 2.5).astype(np.intp), part.xs) > 0
+    starts, ends = (np.flatnonzero(change) for change in (above[1:] & ~above[:-1], above[:-1] & ~above[1:]))
+    if above[0]:
+        starts = np.concatenate(([-1], starts))
+    count = min(len(starts), len(ends))
+    return bool(np.count_nonzero(ends[:count] - starts[:count] <= 0.35 * tall) >= _FEWEST_TEETH)
+
+
+def _above(rows: list[_Part], part: _Part, tall: float) -> _Part | None:
+    """Find the line that closes a box above another, as high as a cell for a digit may be."""
+    y = float(part.ys[len(part.ys) // 2])
+    found = []
+    for other in rows:
+        distance = y - float(other.ys[len(other.ys) // 2])
+        if 0.8 * tall < distance < 4 * tall:
+            shared = min(other.xs[-1], part.xs[-1]) - max(other.xs[0], part.xs[0])
+            if shared > 0.6 * min(other.length, part.length):
+                found.append((distance, other))
+    return min(found, key=lambda item: item[0])[1] if found else None
+
+
+def _take_comb(
+    ink: Mask, part: _Part, upper: _Part | None, columns: list[_Part], scale: float, unit: float
+) -> list[_Part]:
+    """Take the dividers or teeth of a comb that stand on a line out of ``ink``.
+
+    Returns:
+        The dividers of a closed comb some of which are broken; none where all are lines among ``columns``.
+    """
+    beside = round(0.2 * unit)
+    left, right = max(int(part.xs[0] / scale) - beside, 0), min(int(part.xs[-1] / scale) + beside, ink.shape[1])
+
+    def edge(line: _Part, side: float) -> NDArray[np.float64]:
+        xs, ys = _course(line, scale, ink.shape[1])
+        return np.interp(np.arange(left, right), xs, ys) + side * (0.5 * line.thickness / scale + 0.5)
+
+    lower = edge(part, -1.0)
+    bottom = min(int(np.ceil(lower.max())) + 1, len(ink))
+    if upper is not None:
+        under = edge(upper, 1.0)
+        top = max(int(under.min()) - 1, 0)
+        window = ink[top:bottom, left:right]
+        found = dividers_between(window, under - top, lower - top)
+        places = (left + found.places) * scale
+        if len(places) and not _are_all(places, [column for column in columns if _stands_between(column, part, upper)]):
+            window &= ~found.ink
+            down = np.arange(int(upper.ys.mean()), int(part.ys.mean()) + 1)
+            return [_Part(down, np.full(len(down), place), 1.0) for place in places.tolist()]
+    top = max(int(lower.min() - 2 * unit), 0)
+    window = ink[top:bottom, left:right]
+    window &= ~find_teeth(window, lower - top, unit).ink
+    return []
+
+
+def _stands_between(column: _Part, lower: _Part, upper: _Part) -> bool:
+    """Tell whether a line that runs down, with x for y, is one between two that run across."""
+    return bool(upper.ys.min() < 0.5 * float(column.xs[0] + column.xs[-1]) < lower.ys.max())
+
+
+def _are_all(places: NDArray[np.float64], columns: list[_Part]) -> bool:
+    """Tell whether dividers are lines from one end to the other: whole ones are told from ones as such."""
+    known = [x for x in (float(column.ys.mean()) for column in columns) if np.abs(places - x).min() <= _BESIDE]
+    if len(known) < 2:
+        return False
+    between = places[(places > min(known) - _BESIDE) & (places < max(known) + _BESIDE)]
+    return all(min(abs(place - x) for x in known) <= _BESIDE for place in between.tolist())
 
 
 def _draw(parts: list[_Part], shape: tuple[int, ...]) -> Binary:

@@ -119,6 +119,41 @@ def test_cells_of_a_comb_are_known_as_such_and_wide_cells_are_not() -> None:
     assert cell(125, 132) != cell(175, 132)
 
 
+def combs_on_a_page(*, is_open: bool) -> Sheet:
+    """Two combs whose dividers are broken, or of which there are teeth only."""
+    sheet = Sheet(1100, 560, seed=3)
+    for y, text in ((100, "2038471"), (320, "95106284")):
+        columns = list(range(150, 151 + 60 * len(text), 60))
+        sheet.rule((columns[0], y + 80), (columns[-1], y + 80), 2)
+        if not is_open:
+            sheet.rule((columns[0], y), (columns[-1], y), 2)
+        for number, x in enumerate(columns):
+            if is_open:
+                sheet.rule((x, y + (0 if x in (columns[0], columns[-1]) else 58)), (x, y + 80), 3)
+            else:
+                gap = y + 26 + 9 * (number % 3)
+                sheet.rule((x, y), (x, gap), 4)
+                sheet.rule((x, gap + 14), (x, y + 80), 4)
+        sheet.write(text, 168, y + 18, size=40, pitch=60)
+    return sheet
+
+
+@pytest.mark.parametrize("degrees", [0.0, 1.5])
+@pytest.mark.parametrize("is_open", [False, True], ids=["broken dividers", "teeth"])
+def test_combs_go_with_their_dividers_and_digits_stay(is_open: bool, degrees: float) -> None:
+    lines, strokes = shares_left(combs_on_a_page(is_open=is_open), degrees)
+    assert lines < 0.1
+    assert strokes > 0.96
+
+
+def test_broken_dividers_part_the_cells_of_a_comb() -> None:
+    ruling = remove_ruling(combs_on_a_page(is_open=False).clean().mask)
+    row = int(120 * ruling.scale)
+    cells = [int(ruling.cells[row, int((180 + 60 * number) * ruling.scale)]) for number in range(7)]
+    assert len(set(cells)) == 7
+    assert ruling.combs[cells].all()
+
+
 def test_line_ink_keeps_what_ends_on_the_line() -> None:
     mask = np.zeros((60, 200), np.bool_)
     mask[30:33] = True
