@@ -348,18 +348,18 @@ def _pdf(pages: Sequence[Page]) -> bytes:
 
 DOCUMENTS: Final[dict[str, tuple[int, Callable[[np.random.Generator], list[SamplePage]]]]] = {
     "answer-sheet.jpg": (1, answer_sheet),
-    "blue-ink.jpg": (1, blue_list),
-    "cheque.jpg": (42, cheque),
+    "blue-ink.jpg": (201, blue_list),
+    "cheque.jpg": (200, cheque),
     "delivery-notes.tif": (3, delivery_notes),
     "envelope-1.jpg": (2, lambda rng: envelope(rng, "Northfield", "Station Road", "Martha Kramer", 5)),
     "envelope-2.jpg": (6, lambda rng: envelope(rng, "Hampden Ferry", "Rectory Cottage", "Anton Ferber", 6)),
     "form-boxes.jpg": (2, form_with_boxes),
     "form-cells.jpg": (2, form_with_coloured_cells),
     "form-combs.png": (74, form_with_combs),
-    "inspection.pdf": (1, inspection_report),
-    "log-book.jpg": (11, log_book),
+    "inspection.pdf": (200, inspection_report),
+    "log-book.jpg": (204, log_book),
     "meter-card.jpg": (1, meter_card),
-    "note.jpg": (3, ruled_note),
+    "note.jpg": (209, ruled_note),
     "pencil.jpg": (43, pencil_list),
     "phone-photo.jpg": (1, list_on_a_table),
 }

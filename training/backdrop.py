@@ -112,7 +112,7 @@ def frame_lines(
         if rng.random() < 0.85:
             line(right, top, right, bottom)
         if rng.random() < (0.9 if is_comb else 0.2):
-            _dividers(ink, (top, bottom), cells, thick, digit, rng, bars=0.35 if is_comb else 0.0)
+            _dividers(ink, (top, bottom), cells, thick, digit, rng, bars=0.45 if is_comb else 0.0)
     else:  # squared paper or ruled page
         step = rng.uniform(0.5, 1.3) * digit
         for y in np.arange(y1 % step, height, step):
@@ -122,7 +122,7 @@ def frame_lines(
                 line(x, 0, x, height)
         return (ink * rng.uniform(0.1, 0.55)).astype(np.uint8)
     # Dropped out in the scan, only remains are left. The side of a low box would then be a 1 to anyone.
-    if rng.random() < 0.45 and not low:
+    if rng.random() < (0.35 if is_comb else 0.45) and not low:
         ink = drop_out(ink, rng, length=digit)
     return np.asarray(ink * rng.choice([1.0, 1.0, rng.uniform(0.3, 1.0)]), np.uint8)
 
@@ -145,7 +145,7 @@ def _dividers(
         thick = max(2, round(digit * rng.uniform(0.08, 0.2)))
         top += rng.uniform(0.0, 0.2) * (bottom - top)
         bottom -= rng.uniform(0.0, 0.15) * (bottom - top)
-    part = rng.choice([1.0, 1.0, rng.uniform(0.15, 0.5)])
+    part = rng.choice([1.0, 1.0, 1.0, rng.uniform(0.15, 0.5)])
     absent = rng.choice([0.0, rng.uniform(0.1, 0.6)], p=[0.7, 0.3])
     for column in cells:
         if rng.random() >= absent:
@@ -224,13 +224,24 @@ def scan(gray: Gray, rng: np.random.Generator) -> NDArray[np.uint8]:
     if rng.random() < 0.6:
         gray = gray + rng.normal(0, rng.uniform(1, 9), gray.shape).astype(np.float32)
     picture = np.clip(gray, 0, 255).astype(np.uint8)
-    if rng.random() < 0.28:
-        low, high = np.percentile(picture, [1, 50])
-        picture = np.where(picture > low + (high - low) * rng.uniform(0.24, 0.68), 255, 0).astype(np.uint8)
+    kind = rng.random()
+    if kind < 0.2:
+        picture = _two_tone(picture, rng.uniform(0.24, 0.68))
         if rng.random() < 0.5:
             picture = cv2.GaussianBlur(picture, (3, 3), 0).astype(np.uint8)
+    elif kind < 0.4:  # scanned in black and white at a finer resolution, and made small later
+        finer = rng.uniform(1.3, 3.0)
+        large = cv2.resize(picture, None, fx=finer, fy=finer, interpolation=cv2.INTER_CUBIC)
+        large = _two_tone(np.asarray(large, np.uint8), rng.uniform(0.25, 0.75))
+        picture = np.asarray(cv2.resize(large, picture.shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
     if rng.random() < 0.5:
         quality = int(rng.integers(30, 95))
         data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
         picture = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
     return picture
+
+
+def _two_tone(picture: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
+    """Make a picture black and white, at a share of the way from its ink to its paper."""
+    low, high = np.percentile(picture, [1, 50])
+    return np.where(picture > low + (high - low) * share, 255, 0).astype(np.uint8)

@@ -43,8 +43,9 @@ def synthesize(bank: GlyphBank, rng: np.random.Generator) -> SyntheticLine:
         rng: Source of randomness.
     """
     height = float(np.exp(rng.uniform(np.log(17), np.log(62))))
-    comb = Comb.draw(rng, height) if rng.random() < 0.11 else None
-    text, ink, owner, cells = write_digits(_draw_text(rng), bank, rng, height, comb)
+    comb = Comb.draw(rng, height) if rng.random() < 0.25 else None
+    text = _draw_text(rng, least=6 if comb is not None and rng.random() < 0.6 else 1)
+    text, ink, owner, cells = write_digits(text, bank, rng, height, comb)
     canvas_h, canvas_w = ink.shape
     rows, columns = np.nonzero(owner > 0)
     band = (columns.min(), rows.min(), columns.max(), rows.max()) if rows.size else (4, 4, canvas_w - 4, canvas_h - 4)
@@ -55,7 +56,7 @@ def synthesize(bank: GlyphBank, rng: np.random.Generator) -> SyntheticLine:
     bilevel_like = rng.random() < 0.3
     contrast = float(rng.uniform(0.75, 0.95) if bilevel_like else rng.uniform(0.3, 0.9))
     sheet = sheet * (1 - contrast * ink.astype(np.float32) / 255)
-    if rng.random() < (0.5 if comb is None else 0.85):
+    if rng.random() < (0.5 if comb is None else 0.75):
         printed = frame_lines(ink.shape, band, cells, rng, is_comb=comb is not None)
         sheet = sheet * (1 - rng.uniform(0.3, 0.95) * printed.astype(np.float32) / 255)
     if rng.random() < 0.4:
@@ -156,8 +157,10 @@ def _other_script(canvas: NDArray[np.uint8], x: float, base: float, rng: np.rand
     return x + 0.85 * height
 
 
-def _draw_text(rng: np.random.Generator) -> str:
+def _draw_text(rng: np.random.Generator, least: int) -> str:
+    """Draw digits at random; the fields of forms have many, and are long more often than amounts."""
     length = int(min(1 + rng.geometric(0.2), 12)) if rng.random() < 0.9 else 1
+    length = length if length >= least else int(rng.integers(least, 13))
     digits = rng.integers(0, 10, length)
     if length > 1 and rng.random() < 0.3:  # doubled digits touch in ways of their own, zeros above all
         start = int(rng.integers(0, length - 1))
