@@ -99,7 +99,7 @@ def find_dividers(mask: Mask, across: Mask, unit: float) -> Dividers:
         return found
     half = len(mask) // 2
     below = np.asarray(across[half:].any(axis=0), np.bool_)
-    if np.count_nonzero(below) < _LEAST_WIDTH * unit:
+    if np.count_nonzero(below) < max(2.0, _LEAST_WIDTH * unit):
         return nothing
     return find_teeth(ink, _course(below, half + across[half:].argmax(axis=0)), unit)
 
@@ -117,21 +117,6 @@ def dividers_between(ink: Mask, upper: _Floats, lower: _Floats) -> Dividers:
     """
     everywhere = np.ones(ink.shape[1], np.bool_)
     return _in_box(ink, ink, _Box(upper, lower, everywhere, everywhere, _EVIDENCE))
-
-
-def _in_box(mask: Mask, ink: Mask, box: _Box) -> Dividers:
-    """Find the dividers in a box; ``ink`` is what there is without its lines."""
-    nothing = Dividers(np.zeros(0), 0.0, np.zeros_like(mask))
-    if box.height < _LEAST_HEIGHT or ink.shape[1] < _LEAST_WIDTH * box.height:
-        return nothing
-    columns = _measure(ink, box)
-    if np.count_nonzero(np.diff((columns.ends >= _CLEAR).astype(np.int8)) > 0) < _FEWEST:
-        return nothing
-    evidence = _evidence(columns)
-    places = _best_comb(evidence, box, (_PITCHES[0] * box.height, _PITCHES[1] * box.height))
-    if not len(places) or not _is_written_between(places, evidence, columns.middle):
-        return nothing
-    return _at(mask, _continued(_fitted(places, columns.ends, box.height), evidence, _TRACE), box)
 
 
 def find_teeth(ink: Mask, line: _Floats, unit: float) -> Dividers:
@@ -182,6 +167,21 @@ class _Box:
     @property
     def height(self) -> float:
         return float(np.median((self.bottom - self.top)[self.both]))
+
+
+def _in_box(mask: Mask, ink: Mask, box: _Box) -> Dividers:
+    """Find the dividers in a box; ``ink`` is what there is without its lines."""
+    nothing = Dividers(np.zeros(0), 0.0, np.zeros_like(mask))
+    if box.height < _LEAST_HEIGHT or ink.shape[1] < _LEAST_WIDTH * box.height:
+        return nothing
+    columns = _measure(ink, box)
+    if np.count_nonzero(np.diff((columns.ends >= _CLEAR).astype(np.int8)) > 0) < _FEWEST:
+        return nothing
+    evidence = _evidence(columns)
+    places = _best_comb(evidence, box, (_PITCHES[0] * box.height, _PITCHES[1] * box.height))
+    if not len(places) or not _is_written_between(places, evidence, columns.middle):
+        return nothing
+    return _at(mask, _continued(_fitted(places, columns.ends, box.height), evidence, _TRACE), box)
 
 
 def _reaches(edge: Mask) -> bool:
@@ -355,8 +355,12 @@ def _fitted(places: _Floats, ends: _Floats, height: float) -> _Floats:
         around = np.rint(places).astype(np.intp)[:, None] + offsets
         weights = np.maximum(ends[np.clip(around, 0, len(ends) - 1)], 0.0)
         seen = np.flatnonzero(weights.max(axis=1) >= _CLEAR)
+        if len(seen) < 2:
+            break
         middles = (weights[seen] * around[seen]).sum(axis=1) / weights[seen].sum(axis=1)
         slope, offset = np.polyfit(seen, middles, 1).tolist()
+        if abs(slope - (places[1] - places[0])) > 0.1 * slope:  # What is near the places is no comb's.
+            break
         places = slope * np.arange(len(places)) + offset
     return places
 
@@ -451,8 +455,7 @@ def _is_tooth(bar: _Bar, height: int) -> bool:
 def _height_of(bar: _Bar, most: float) -> int:
     """Count the rows from the line up in which there is a tooth and nothing else; the lowest may have gone with it."""
     single = ((bar.stop > bar.first) & (bar.stop - bar.first <= most))[::-1]
-    start = int(single.argmax())
-    if start > 0.1 * len(single) + 2:
+    if not single.any() or (start := int(single.argmax())) > 0.1 * len(single) + 2:
         return 0
     rest = single[start:]
     return start + (len(rest) if rest.all() else int(rest.argmin()))

@@ -12,6 +12,7 @@ from extractor.reader import Reader, ReadOptions
 from extractor.readings import PageReading
 
 from . import drawn
+from .written_pages import COMBS, combs_on_a_page
 
 LINE, PAGE, GRID = (ReadOptions(layout=layout) for layout in ("line", "page", "grid"))
 
@@ -65,6 +66,13 @@ def test_strings_of_a_page_are_found_in_reading_order(reader):
     fields = reader.read(page, PAGE).fields
     assert [field.text for field in fields] == [text for text, _, _ in STRINGS]
     assert [field.name for field in fields] == [f"line-{number + 1}" for number in range(len(STRINGS))]
+
+
+@pytest.mark.parametrize("seed", [3, 6, 20])
+@pytest.mark.parametrize("is_open", [False, True], ids=["broken dividers", "teeth"])
+def test_numbers_in_combs_on_a_page_are_read_whole(reader, is_open, seed):
+    fields = reader.read(combs_on_a_page(is_open=is_open, seed=seed).image(), PAGE).fields
+    assert [field.text for field in fields] == list(COMBS)
 
 
 def test_boxes_lie_at_the_ink_and_inside_the_page(reader):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from extractor.preprocess import clean
 from extractor.ruling import line_ink, remove_ruling
 
-from .written_pages import Sheet, rotated
+from .written_pages import Sheet, combs_on_a_page, rotated
 
 Mask = NDArray[np.bool_]
 
@@ -117,25 +117,6 @@ def test_cells_of_a_comb_are_known_as_such_and_wide_cells_are_not() -> None:
     assert not ruling.combs[cell(250, 332)]
     assert not ruling.combs[cell(1050, 30)]
     assert cell(125, 132) != cell(175, 132)
-
-
-def combs_on_a_page(*, is_open: bool) -> Sheet:
-    """Two combs whose dividers are broken, or of which there are teeth only."""
-    sheet = Sheet(1100, 560, seed=3)
-    for y, text in ((100, "2038471"), (320, "95106284")):
-        columns = list(range(150, 151 + 60 * len(text), 60))
-        sheet.rule((columns[0], y + 80), (columns[-1], y + 80), 2)
-        if not is_open:
-            sheet.rule((columns[0], y), (columns[-1], y), 2)
-        for number, x in enumerate(columns):
-            if is_open:
-                sheet.rule((x, y + (0 if x in (columns[0], columns[-1]) else 58)), (x, y + 80), 3)
-            else:
-                gap = y + 26 + 9 * (number % 3)
-                sheet.rule((x, y), (x, gap), 4)
-                sheet.rule((x, gap + 14), (x, y + 80), 4)
-        sheet.write(text, 168, y + 18, size=40, pitch=60)
-    return sheet
 
 
 @pytest.mark.parametrize("degrees", [0.0, 1.5])

@@ -66,6 +66,29 @@ class Sheet:
         return clean(self.image())
 
 
+COMBS = ("2038471", "95106284")
+"""What stands in the combs of `combs_on_a_page`."""
+
+
+def combs_on_a_page(*, is_open: bool, seed: int = 3) -> Sheet:
+    """Two combs whose dividers are broken, or of which there are teeth only."""
+    sheet = Sheet(1100, 560, seed=seed)
+    for y, text in zip((100, 320), COMBS, strict=True):
+        columns = list(range(150, 151 + 60 * len(text), 60))
+        sheet.rule((columns[0], y + 80), (columns[-1], y + 80), 2)
+        if not is_open:
+            sheet.rule((columns[0], y), (columns[-1], y), 2)
+        for number, x in enumerate(columns):
+            if is_open:
+                sheet.rule((x, y + (0 if x in (columns[0], columns[-1]) else 58)), (x, y + 80), 3)
+            else:
+                gap = y + 26 + 9 * (number % 3)
+                sheet.rule((x, y), (x, gap), 4)
+                sheet.rule((x, gap + 14), (x, y + 80), 4)
+        sheet.write(text, 168, y + 18, size=40, pitch=60)
+    return sheet
+
+
 def rotated(image: Image, degrees: float, fill: int = 235) -> Image:
     """Turn a picture about its middle."""
     height, width = image.shape[:2]
