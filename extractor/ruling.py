@@ -9,26 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from extractor.dividers import dividers_between, find_teeth
+from extractor.line_parts import Binary, Course, LinePart, course_of, pixels_at
+from extractor.page_combs import line_above, may_have_teeth, take_comb
 from extractor.preprocess import Mask, components, median, shrink
-
-Binary = NDArray[np.uint8]
-"""0 or 1, (H, W)."""
-Course = tuple[NDArray[np.int_], NDArray[np.float64]]
-"""A line that runs across: pixel columns, and its centre in each."""
 
 _SEARCH_SIDE = 1250
 _COMB_ASPECT = 1.4
-_FEWEST_TEETH = 4
-"""Narrow strokes on a line that may be those of a comb."""
-_BESIDE = 4.0
-"""Distance, in pixels of the small picture, up to which a line stands where a divider does."""
 _AT_ONCE = 512
 """Columns of a line that are taken out together: few, so that a leaning line does not span many rows in them."""
 
@@ -71,10 +62,10 @@ def remove_ruling(mask: Mask) -> Ruling:
     ink = mask.copy()
     for part in rows:
         _take(mask, part, scale, ink)
-    dividers: list[_Part] = []
+    dividers: list[LinePart] = []
     for part in rows:
-        if _may_have_teeth(small, part, tall):
-            dividers += _take_comb(ink, part, _above(rows, part, tall), columns, scale, tall / scale)
+        if may_have_teeth(small, part, tall):
+            dividers += take_comb(ink, part, line_above(rows, part, tall), columns, scale, tall / scale)
     for part in columns:
         _take(mask.T, part, scale, ink.T)
     lines_across = _draw(rows, small.shape)
@@ -157,20 +148,7 @@ def _has_corners(shape: Mask) -> bool:
     return all(bool(corner.any()) for corner in corners)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A straight piece of ink that runs across: its pixel columns, its centre and its thickness in each."""
-
-    xs: NDArray[np.int_]
-    ys: NDArray[np.float64]
-    thickness: float
-
-    @property
-    def length(self) -> int:
-        return int(self.xs[-1] - self.xs[0] + 1)
-
-
-def _straight(small: Binary, tall: float) -> list[_Part]:
+def _straight(small: Binary, tall: float) -> list[LinePart]:
     """Find ink that runs straight across."""
     run = int(np.clip(0.8 * tall, 18, 30))
     # Widened by a pixel to both sides a leaning line still holds a level run.
@@ -186,22 +164,22 @@ def _straight(small: Binary, tall: float) -> list[_Part]:
         # Connected, so that there is some of it in each of its columns.
         piece = (labels[y : y + height, x : x + width] == label).astype(np.float32)
         amount, moment = np.stack((np.ones(height), np.arange(height))).astype(np.float32) @ piece
-        part = _Part(np.arange(x, x + width), moment / amount.astype(np.float64) + y, max(area / width - 2.0, 1.0))
+        part = LinePart(np.arange(x, x + width), moment / amount.astype(np.float64) + y, max(area / width - 2.0, 1.0))
         if _stands_alone(small, part):
             parts.append(part)
     return parts
 
 
-def _stands_alone(small: Binary, part: _Part) -> bool:
+def _stands_alone(small: Binary, part: LinePart) -> bool:
     """Tell a line from a line of print: along most of it there is ink on its course and paper on both sides."""
     beside = 0.5 * part.thickness + 2.5
     rows = np.rint(part.ys + np.array([[-beside], [0.0], [beside]])).astype(np.intp)
-    above, on, below = _at(small, rows, part.xs) > 0
+    above, on, below = pixels_at(small, rows, part.xs) > 0
     free = np.count_nonzero(~(above | below))
     return bool(np.count_nonzero(on) > 0.6 * on.size and free > 0.5 * on.size)
 
 
-def _select(across: list[_Part], down: list[_Part], tall: float) -> tuple[list[_Part], list[_Part]]:
+def _select(across: list[LinePart], down: list[LinePart], tall: float) -> tuple[list[LinePart], list[LinePart]]:
     """Tell printed lines from straight strokes of the writing.
 
     A line is long for its thickness and for the writing, or it ends on lines at both ends and so closes a box. Of two
@@ -236,7 +214,7 @@ def _select(across: list[_Part], down: list[_Part], tall: float) -> tuple[list[_
     )
 
 
-def _is_even(part: _Part) -> bool:
+def _is_even(part: LinePart) -> bool:
     """Tell whether a piece runs straight, but for the slow bend of paper."""
     xs = part.xs.astype(np.float64)
     degree = 1 if part.length < 60 else 2 if part.length < 300 else 3
@@ -247,7 +225,7 @@ def _is_even(part: _Part) -> bool:
     return bool(np.count_nonzero(far) < 0.15 * part.length)
 
 
-def _rows_at(across: list[_Part], spans: NDArray[np.float64], x: float, y: float, slack: float) -> list[int]:
+def _rows_at(across: list[LinePart], spans: NDArray[np.float64], x: float, y: float, slack: float) -> list[int]:
     """Indices of the pieces that run across through a point; ``spans`` are their left, top, right, bottom."""
     left, top, right, bottom = spans
     near = (left - slack <= x) & (x <= right + slack) & (top - 2 * slack <= y) & (y <= bottom + 2 * slack)
@@ -260,28 +238,14 @@ def _rows_at(across: list[_Part], spans: NDArray[np.float64], x: float, y: float
     return found
 
 
-def _at_end(row: _Part, x: float, slack: float) -> bool:
+def _at_end(row: LinePart, x: float, slack: float) -> bool:
     return bool(min(abs(x - row.xs[0]), abs(x - row.xs[-1])) <= slack)
 
 
-def _course(part: _Part, scale: float, width: int) -> Course:
-    """A piece's course in page pixels, evened out over the strokes that cross it."""
-    first, last = int(part.xs[0] / scale), int((part.xs[-1] + 1) / scale)
-    xs = np.arange(max(first, 0), min(last + 1, width))
-    window, smooth = 31, part.ys
-    if len(smooth) > window:
-        # Mirrored in its ends, as `numpy.pad` does it for any shape.
-        half = window // 2
-        before, after = 2 * smooth[0] - smooth[half:0:-1], 2 * smooth[-1] - smooth[-2 : -half - 2 : -1]
-        smooth = np.convolve(np.concatenate((before, smooth, after)), np.ones(window) / window, mode="valid")
-    ys = np.interp((xs + 0.5) * scale - 0.5, part.xs, smooth)
-    return xs, (ys + 0.5) / scale - 0.5
-
-
-def _take(mask: Mask, part: _Part, scale: float, ink: Mask) -> None:
+def _take(mask: Mask, part: LinePart, scale: float, ink: Mask) -> None:
     """Take a line out of ``ink``, as it shows in ``mask``."""
     reach = max(4, round(0.004 * max(mask.shape)))
-    xs, ys = _course(part, scale, mask.shape[1])
+    xs, ys = course_of(part, scale, mask.shape[1])
     top, left = max(int(ys.min()) - 4 * reach, 0), int(xs[0])
     strip = mask[top : int(ys.max()) + 4 * reach, left : xs[-1] + 1]
     if strip.strides[0] < strip.strides[1]:  # A page on its side: turned in blocks, or each pixel is far from the next.
@@ -297,77 +261,7 @@ def _take(mask: Mask, part: _Part, scale: float, ink: Mask) -> None:
         window &= (rows < above) | (rows > below)
 
 
-def _may_have_teeth(small: Binary, part: _Part, tall: float) -> bool:
-    """Tell a line on which narrow strokes stand, as the teeth of a comb do: three of them and two walls, or more."""
-    above = _at(small, np.rint(part.ys - 0.5 * part.thickness - 2.5).astype(np.intp), part.xs) > 0
-    starts, ends = (np.flatnonzero(change) for change in (above[1:] & ~above[:-1], above[:-1] & ~above[1:]))
-    if above[0]:
-        starts = np.concatenate(([-1], starts))
-    count = min(len(starts), len(ends))
-    return bool(np.count_nonzero(ends[:count] - starts[:count] <= 0.35 * tall) >= _FEWEST_TEETH)
-
-
-def _above(rows: list[_Part], part: _Part, tall: float) -> _Part | None:
-    """Find the line that closes a box above another, as high as a cell for a digit may be."""
-    y = float(part.ys[len(part.ys) // 2])
-    found = []
-    for other in rows:
-        distance = y - float(other.ys[len(other.ys) // 2])
-        if 0.8 * tall < distance < 4 * tall:
-            shared = min(other.xs[-1], part.xs[-1]) - max(other.xs[0], part.xs[0])
-            if shared > 0.6 * min(other.length, part.length):
-                found.append((distance, other))
-    return min(found, key=lambda item: item[0])[1] if found else None
-
-
-def _take_comb(
-    ink: Mask, part: _Part, upper: _Part | None, columns: list[_Part], scale: float, unit: float
-) -> list[_Part]:
-    """Take the dividers or teeth of a comb that stand on a line out of ``ink``.
-
-    Returns:
-        The dividers of a closed comb some of which are broken; none where all are lines among ``columns``.
-    """
-    beside = round(0.2 * unit)
-    left, right = max(int(part.xs[0] / scale) - beside, 0), min(int(part.xs[-1] / scale) + beside, ink.shape[1])
-
-    def edge(line: _Part, side: float) -> NDArray[np.float64]:
-        xs, ys = _course(line, scale, ink.shape[1])
-        return np.interp(np.arange(left, right), xs, ys) + side * (0.5 * line.thickness / scale + 0.5)
-
-    lower = edge(part, -1.0)
-    bottom = min(int(np.ceil(lower.max())) + 1, len(ink))
-    if upper is not None:
-        under = edge(upper, 1.0)
-        top = max(int(under.min()) - 1, 0)
-        window = ink[top:bottom, left:right]
-        found = dividers_between(window, under - top, lower - top)
-        places = (left + found.places) * scale
-        if len(places) and not _are_all(places, [column for column in columns if _stands_between(column, part, upper)]):
-            window &= ~found.ink
-            down = np.arange(int(upper.ys.mean()), int(part.ys.mean()) + 1)
-            return [_Part(down, np.full(len(down), place), 1.0) for place in places.tolist()]
-    top = max(int(lower.min() - 2 * unit), 0)
-    window = ink[top:bottom, left:right]
-    window &= ~find_teeth(window, lower - top, unit).ink
-    return []
-
-
-def _stands_between(column: _Part, lower: _Part, upper: _Part) -> bool:
-    """Tell whether a line that runs down, with x for y, is one between two that run across."""
-    return bool(upper.ys.min() < 0.5 * float(column.xs[0] + column.xs[-1]) < lower.ys.max())
-
-
-def _are_all(places: NDArray[np.float64], columns: list[_Part]) -> bool:
-    """Tell whether dividers are lines from one end to the other: whole ones are told from ones as such."""
-    known = [x for x in (float(column.ys.mean()) for column in columns) if np.abs(places - x).min() <= _BESIDE]
-    if len(known) < 2:
-        return False
-    between = places[(places > min(known) - _BESIDE) & (places < max(known) + _BESIDE)]
-    return all(min(abs(place - x) for x in known) <= _BESIDE for place in between.tolist())
-
-
-def _draw(parts: list[_Part], shape: tuple[int, ...]) -> Binary:
+def _draw(parts: list[LinePart], shape: tuple[int, ...]) -> Binary:
     """Draw pieces that run across, a little longer than they are, so that corners are closed."""
     drawn = np.zeros(shape, np.uint8)
     for part in parts:
@@ -414,16 +308,10 @@ def _rows_from(mask: Mask, start: NDArray[np.intp], xs: NDArray[np.int_], depth:
     """Pixels of columns (M,) from each one's first row down, (depth, M); a row outside is the nearest one inside."""
     turns = np.flatnonzero((start[1:] != start[:-1]) | (xs[1:] != xs[:-1] + 1)) + 1
     if 8 * len(turns) > len(xs) or start.min(initial=0) < 0 or start.max(initial=0) + depth > mask.shape[0]:
-        return _at(mask, start + np.arange(depth)[:, None], xs).view(np.uint8)
+        return pixels_at(mask, start + np.arange(depth)[:, None], xs).view(np.uint8)
     # A line keeps its row over many columns: these are copied together.
     band = np.empty((depth, len(xs)), np.uint8)
     for first, last in pairwise([0, *turns.tolist(), len(xs)]):
         row, column = int(start[first]), int(xs[first])
         band[:, first:last] = mask[row : row + depth, column : column + last - first]
     return band
-
-
-def _at(mask: NDArray[Any], rows: NDArray[np.intp], xs: NDArray[np.int_]) -> NDArray[Any]:
-    """Pixels at rows (N, M) of columns (M,); a row outside is the nearest one inside."""
-    rows = np.minimum(np.maximum(rows, 0), mask.shape[0] - 1)
-    return np.asarray(mask.ravel().take(rows * mask.shape[1] + xs))

@@ -356,7 +356,7 @@ DOCUMENTS: Final[dict[str, tuple[int, Callable[[np.random.Generator], list[Sampl
     "form-boxes.jpg": (2, form_with_boxes),
     "form-cells.jpg": (2, form_with_coloured_cells),
     "form-combs.png": (74, form_with_combs),
-    "inspection.pdf": (200, inspection_report),
+    "inspection.pdf": (203, inspection_report),
     "log-book.jpg": (204, log_book),
     "meter-card.jpg": (1, meter_card),
     "note.jpg": (209, ruled_note),

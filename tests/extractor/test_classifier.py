@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from extractor.classifier import BATCH, CLASSES, Classifier
-from extractor.line_reader import LineReader, log_softmax
+from extractor.line_reader import LineReader, best_path, log_softmax
 from extractor.network import default_model, load_network
 from extractor.normalize import to_mnist
 from extractor.segmentation import crops, segment
@@ -99,14 +99,15 @@ def shipped_keras(name: str):
     return tensorflow().keras.models.load_model(path, compile=False)
 
 
-ROUNDING, MEAN_ROUNDING = 0.15, 0.002
-"""What weights of eight bits may change of a probability, most where two classes are as likely, and on average."""
+ROUNDING, STEP_ROUNDING, MEAN_ROUNDING = 0.15, 0.35, 0.002
+"""What weights of eight bits may change of a probability, most where two classes are as likely; more so at a step at
+which a digit begins, or at the next one; and on average."""
 
 
-def assert_nearly_the_same(got, wanted):
+def assert_nearly_the_same(got, wanted, most=ROUNDING):
     """Compare probabilities of a network with those of its rounded form."""
     change = np.abs(np.exp(got) - np.exp(wanted))
-    assert change.max() < ROUNDING
+    assert change.max() < most
     assert change.mean() < MEAN_ROUNDING
 
 
@@ -128,12 +129,13 @@ def test_shipped_line_network_says_what_the_trained_one_says():
 
     model = shipped_keras("line.keras")
     reader = LineReader(load_network(default_model()))
-    for seed, text in enumerate(("7", "30418", "99120")):
+    for seed, text in enumerate(("7", "30418", "99120", "5526", "8461937")):
         view = line_input(drawn.line_of(drawn.written(text, seed=seed)))
         view = np.pad(view, ((0, 0), (0, -view.shape[1] % 64)))
         wanted = log_softmax(np.asarray(model(view[None].astype(np.float32), training=False))[0])
         (got,) = reader.log_probabilities([view])
-        assert_nearly_the_same(got, wanted)
+        assert_nearly_the_same(got, wanted, STEP_ROUNDING)
+        assert best_path(got) == best_path(wanted) == text
 
 
 def test_threads_change_nothing(candidates):
