@@ -3,7 +3,7 @@
 The samples themselves were chosen so that all of them are read; these were not. Nothing learnt from them, but the hands
 are those of the stroke model that the networks know: what they tell apart are kinds of pages, not shapes of digits.
 
-    python benchmarks/pages.py [--seeds 8] [--first 100] [--only NAME] [--model NETWORK]
+    python benchmarks/pages.py [--seeds 8] [--first 100] [--only NAME] [--leave-combs] [--model NETWORK]
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from extractor import ruling
 from extractor.reader import Reader
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "samples"))
@@ -28,9 +29,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--first", type=int, default=100)
     parser.add_argument("--only", default="")
+    parser.add_argument("--leave-combs", action="store_true", help="take no comb's dividers or teeth out of the pages")
     parser.add_argument("--model", type=Path)
     options = parser.parse_args()
     cv2.setNumThreads(1)
+    if options.leave_combs:
+        ruling.may_have_teeth = lambda small, part, tall: False
     reader = Reader(options.model)
     print("| document | pages whole | numbers read | others reported |\n|---|---|---|---|")
     for name, (_, make) in importlib.import_module("make_samples").DOCUMENTS.items():

@@ -19,13 +19,15 @@ FEWEST = 4
 LEAST_HEIGHT = 10.0
 """Pixels between the lines of a box from which on its inside can be told from its lines."""
 ENDS = 0.22
-"""Of the height, how far from either line the ends of dividers are looked for."""
+"""Of the height, how far from a line the ends of dividers are looked for."""
+EVIDENCE = 9.0
+"""What the places of a comb come to at least, see `_evidence_of`: three clear dividers and more that are broken."""
 EVIDENCE_ONE_LINE = 14.0
 """The same where there is one line, or the picture has cut one off and strokes of the writing with it: four clear
 ones."""
 _BESIDE = 0.2
 """Of the height, how far from a divider there is less ink at its ends than on it: what is written there runs on."""
-CLEAR = 0.3
+_CLEAR = 0.3
 """By how much more of its ends than of those beside it is ink where a divider may stand."""
 _LIKELY = 4
 """Distances between dividers that are looked at more closely."""
@@ -131,7 +133,30 @@ def less_beside(ends: Floats, height: float) -> Floats:
     return ends - (around[: -2 * beside] + around[2 * beside :]) / 2
 
 
-def evidence_of(columns: Columns) -> Floats:
+def find_places(columns: Columns, box: Box, pitches: tuple[float, float], height: float, least: float) -> Floats:
+    """Find where the dividers of a comb stand.
+
+    Args:
+        columns: What those of the box hold.
+        box: Where the comb would be.
+        pitches: Least and greatest distance between dividers, in pixels.
+        height: Of a cell or of the writing, in pixels.
+        least: Log-odds above which a comb goes on to a place beside those that are found, -3 to 3.5.
+
+    Returns:
+        The places, x, rising, at one distance; none when this is no comb.
+    """
+    nothing = np.zeros(0)
+    if np.count_nonzero(np.diff((columns.ends >= _CLEAR).astype(np.int8)) > 0) < FEWEST:
+        return nothing
+    evidence = _evidence_of(columns)
+    places = _best_comb(evidence, box, pitches)
+    if not len(places) or not _is_written_between(places, evidence, columns.middle):
+        return nothing
+    return _continued(_fitted(places, columns.ends, height), evidence, least)
+
+
+def _evidence_of(columns: Columns) -> Floats:
     """Say how much speaks for each column being one of a divider.
 
     Args:
@@ -143,11 +168,11 @@ def evidence_of(columns: Columns) -> Floats:
     return np.clip(8 * (columns.ends - 0.25), -2.0, 2.5) + np.clip(4 * (columns.whole - 0.4), -1.0, 1.0)
 
 
-def best_comb(evidence: Floats, box: Box, pitches: tuple[float, float]) -> Floats:
+def _best_comb(evidence: Floats, box: Box, pitches: tuple[float, float]) -> Floats:
     """Find the distance, the phase and the extent at which places come to most.
 
     Args:
-        evidence: See `evidence_of`, (W,).
+        evidence: See `_evidence_of`, (W,).
         box: Where the comb would be.
         pitches: Least and greatest distance, in pixels.
 
@@ -193,14 +218,14 @@ def _likely_pitches(evidence: Floats, step: float, pitches: tuple[float, float])
     return [step * quarter / 4 for quarter in sorted(quarters) if pitches[0] <= step * quarter / 4 <= pitches[1]]
 
 
-def is_written_between(places: Floats, evidence: Floats, middle: Floats) -> bool:
+def _is_written_between(places: Floats, evidence: Floats, middle: Floats) -> bool:
     """Tell whether the writing stands in the cells: where it stands on the places, they are digits.
 
     Where many places are surely those of dividers, it may stand anywhere in the cells.
 
     Args:
         places: Of dividers, x, rising.
-        evidence: See `evidence_of`, (W,).
+        evidence: See `_evidence_of`, (W,).
         middle: Share of each column between its ends that is ink, (W,).
     """
     columns = np.arange(int(places[0]) + 1, int(places[-1]))
@@ -214,7 +239,7 @@ def is_written_between(places: Floats, evidence: Floats, middle: Floats) -> bool
     return bool(is_sure and written >= (len(places) - 1) / 2)
 
 
-def fitted(places: Floats, ends: Floats, height: float) -> Floats:
+def _fitted(places: Floats, ends: Floats, height: float) -> Floats:
     """Lay places, which may be anywhere on their dividers, through the middles of these at one distance.
 
     Args:
@@ -230,7 +255,7 @@ def fitted(places: Floats, ends: Floats, height: float) -> Floats:
     for _ in range(2):
         around = np.rint(places).astype(np.intp)[:, None] + offsets
         weights = np.maximum(ends[np.clip(around, 0, len(ends) - 1)], 0.0)
-        seen = np.flatnonzero(weights.max(axis=1) >= CLEAR)
+        seen = np.flatnonzero(weights.max(axis=1) >= _CLEAR)
         if len(seen) < 2:
             break
         middles = (weights[seen] * around[seen]).sum(axis=1) / weights[seen].sum(axis=1)
@@ -241,12 +266,12 @@ def fitted(places: Floats, ends: Floats, height: float) -> Floats:
     return places
 
 
-def continued(places: Floats, evidence: Floats, least: float) -> Floats:
+def _continued(places: Floats, evidence: Floats, least: float) -> Floats:
     """Follow a comb to either side as long as there is enough evidence in the place of a divider.
 
     Args:
         places: x, rising, at one distance.
-        evidence: See `evidence_of`, (W,).
+        evidence: See `_evidence_of`, (W,).
         least: What it must be above.
 
     Returns:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractor.comb_search import (
-    CLEAR,
     ENDS,
+    EVIDENCE,
     EVIDENCE_ONE_LINE,
     FEWEST,
     LEAST_HEIGHT,
@@ -21,11 +21,7 @@ from extractor.comb_search import (
     Dividers,
     Floats,
     bar_at,
-    best_comb,
-    continued,
-    evidence_of,
-    fitted,
-    is_written_between,
+    find_places,
     less_beside,
     shares,
 )
@@ -38,8 +34,6 @@ _RUN = 0.5
 """Of the picture's height, how long what dividers and strokes have left of a line is at least."""
 _PITCHES = (0.55, 1.25)
 """Widths of a cell, of its height: narrower ones hold no digit."""
-_EVIDENCE = 9.0
-"""What the places of a comb come to at least, see `evidence_of`: three clear dividers and more that are broken."""
 _TRACE = -2.9
 """Evidence above which a comb goes on to a place: there is some ink at least."""
 
@@ -84,7 +78,7 @@ def dividers_between(ink: Mask, upper: Floats, lower: Floats) -> Dividers:
         What was found; no places where there is no comb.
     """
     everywhere = np.ones(ink.shape[1], np.bool_)
-    return _in_box(ink, ink, Box(upper, lower, everywhere, everywhere, _EVIDENCE))
+    return _in_box(ink, ink, Box(upper, lower, everywhere, everywhere, EVIDENCE))
 
 
 def _in_box(mask: Mask, ink: Mask, box: Box) -> Dividers:
@@ -93,13 +87,8 @@ def _in_box(mask: Mask, ink: Mask, box: Box) -> Dividers:
     if box.height < LEAST_HEIGHT or ink.shape[1] < _LEAST_WIDTH * box.height:
         return nothing
     columns = _measure(ink, box)
-    if np.count_nonzero(np.diff((columns.ends >= CLEAR).astype(np.int8)) > 0) < FEWEST:
-        return nothing
-    evidence = evidence_of(columns)
-    places = best_comb(evidence, box, (_PITCHES[0] * box.height, _PITCHES[1] * box.height))
-    if not len(places) or not is_written_between(places, evidence, columns.middle):
-        return nothing
-    return _at(mask, continued(fitted(places, columns.ends, box.height), evidence, _TRACE), box)
+    places = find_places(columns, box, (_PITCHES[0] * box.height, _PITCHES[1] * box.height), box.height, _TRACE)
+    return _at(mask, places, box) if len(places) else nothing
 
 
 def _reaches(edge: Mask) -> bool:
@@ -125,7 +114,7 @@ def _box(across: Mask, is_cut: tuple[bool, bool]) -> Box | None:
         return None
     upper, lower = across[:half], across[half:]
     above, below = (np.asarray(part.any(axis=0), np.bool_) for part in (upper, lower))
-    top, bottom, evidence = np.zeros(width), np.full(width, float(height)), _EVIDENCE
+    top, bottom, evidence = np.zeros(width), np.full(width, float(height)), EVIDENCE
     if np.count_nonzero(above) >= least:
         top = _course(above, half - upper[::-1].argmax(axis=0))
     elif is_cut[0]:

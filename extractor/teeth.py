@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from extractor.comb_search import (
-    CLEAR,
     EVIDENCE_ONE_LINE,
     FEWEST,
     LEAST_HEIGHT,
@@ -15,11 +14,7 @@ from extractor.comb_search import (
     Dividers,
     Floats,
     bar_at,
-    best_comb,
-    continued,
-    evidence_of,
-    fitted,
-    is_written_between,
+    find_places,
     less_beside,
     shares,
 )
@@ -54,13 +49,9 @@ def find_teeth(ink: Mask, line: Floats, unit: float) -> Dividers:
     if box.height < LEAST_HEIGHT or ink.shape[1] < FEWEST * _CELLS[0] * unit:
         return nothing
     columns = _measure_teeth(ink, line, unit)
-    if np.count_nonzero(np.diff((columns.ends >= CLEAR).astype(np.int8)) > 0) < FEWEST:
+    places = find_places(columns, box, (_CELLS[0] * unit, _CELLS[1] * unit), unit, 0.0)
+    if not len(places):
         return nothing
-    evidence = evidence_of(columns)
-    places = best_comb(evidence, box, (_CELLS[0] * unit, _CELLS[1] * unit))
-    if not len(places) or not is_written_between(places, evidence, columns.middle):
-        return nothing
-    places = continued(fitted(places, columns.ends, unit), evidence, 0.0)
     return _teeth_at(ink, places, box)
 
 
