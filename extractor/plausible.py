@@ -31,8 +31,8 @@ WORST_LATTICE, WORST_LINE = -2.8, -1.4
 """Mean log-probability of a digit that the crops, and the line network, must reach."""
 WORST_OF_SURER = -0.6
 """What at least one of the two must reach."""
-MOST_SKIPPED = 0.25
-"""Largest share of the ink that may belong to no digit: the teeth of a comb are as tall as its digits."""
+MOST_SKIPPED = 0.2
+"""Largest share of the ink that may belong to no digit."""
 
 
 def may_hold_number(line: LineImage, steps: NDArray[np.float32]) -> bool:
