@@ -19,7 +19,10 @@ Layout = Literal["auto", "page", "line", "grid"]
 
 _GRID_SHARE = 0.15
 _GRID_CELLS = 9
-_STRIP_ASPECT = 2.0
+_STRIP_ASPECT = 1.5
+_LOW = 22.0
+"""A picture lower than so many strokes has room for one line only: digits are 7 to 15 strokes high."""
+_LOW_ASPECT = 0.8
 
 
 def find_regions(page: CleanPage, layout: Layout) -> tuple[Region, ...]:
@@ -45,6 +48,8 @@ def find_regions(page: CleanPage, layout: Layout) -> tuple[Region, ...]:
 
 def _decide(page: CleanPage) -> tuple[Region, ...]:
     """Choose among the layouts by what is on the page."""
+    if _is_low(page):
+        return (_whole(page),)
     grid = find_grid(page)
     if grid is not None and grid.area > _GRID_SHARE * page.mask.size and grid.rows * grid.columns >= _GRID_CELLS:
         cells = cell_regions(page, grid)
@@ -75,6 +80,12 @@ def _holds_single_marks(cells: tuple[Region, ...]) -> bool:
         rows = np.flatnonzero(cell.mask.any(axis=1))
         single += bool(columns[-1] - columns[0] < 1.1 * (rows[-1] - rows[0] + 1))
     return filled > 0 and single > 0.6 * filled
+
+
+def _is_low(page: CleanPage) -> bool:
+    """Tell the crop of one line: so low that two would not fit, whatever pattern and lines are on it."""
+    height, width = page.mask.shape
+    return bool(height < _LOW * page.stroke and width >= _LOW_ASPECT * height)
 
 
 def _is_strip(page: CleanPage, strings: tuple[Region, ...]) -> bool:

@@ -61,6 +61,15 @@ def test_auto_takes_a_strip_for_one_string() -> None:
     assert region.mask is None
 
 
+def test_auto_takes_a_crop_for_a_line_whatever_is_beside_the_string() -> None:
+    sheet = Sheet(300, 90)
+    sheet.write("4805", 60, 14, size=60)
+    for x in range(0, 300, 9):
+        sheet.rule((x, 0), (x + 30, 90), 1, 120)
+    (region,) = find_regions(sheet.clean(), "auto")
+    assert region.mask is None
+
+
 def test_auto_takes_a_page_of_rows_for_strings() -> None:
     assert len(find_regions(rows().clean(), "auto")) == 3
 
