@@ -12,6 +12,10 @@ from extractor.teeth import find_teeth
 
 _FEWEST_TEETH = 4
 """Narrow strokes on a line that may be those of a comb."""
+_FILLED = 0.6
+"""Share of the lines' length along which the dividers of a comb stand at least."""
+_FEWEST_WALLS = 2
+"""Walls among a row's dividers that make it one of a table."""
 _BESIDE = 4.0
 """Distance, in pixels of the small picture, up to which a line stands where a divider does."""
 
@@ -85,19 +89,43 @@ def take_comb(
         window = ink[top:bottom, left:right]
         found = dividers_between(window, under - top, lower - top)
         places = (left + found.places) * scale
-        if len(places) and not _are_all(places, [column for column in columns if _stands_between(column, part, upper)]):
+        between = [column for column in columns if _stands_between(column, part, upper)]
+        shared = min(part.xs[-1], upper.xs[-1]) - max(part.xs[0], upper.xs[0])
+        is_comb = _fills(places, float(shared)) and not _is_table(places, columns, part, upper)
+        if is_comb and not _are_all(places, between):
             window &= ~found.ink
             down = np.arange(int(upper.ys.mean()), int(part.ys.mean()) + 1)
             return [LinePart(down, np.full(len(down), place), 1.0) for place in places.tolist()]
     top = max(int(lower.min() - 2 * unit), 0)
     window = ink[top:bottom, left:right]
-    window &= ~find_teeth(window, lower - top, unit).ink
+    teeth = find_teeth(window, lower - top, unit)
+    if _fills(teeth.places * scale, float(part.length)):
+        window &= ~teeth.ink
     return []
+
+
+def _fills(places: NDArray[np.float64], length: float) -> bool:
+    """Tell the comb of a box from strokes on a ruled sheet: its dividers stand along most of its lines."""
+    if len(places) < 2:
+        return False
+    return bool(len(places) * (places[-1] - places[0]) >= _FILLED * (len(places) - 1) * length)
 
 
 def _stands_between(column: LinePart, lower: LinePart, upper: LinePart) -> bool:
     """Tell whether a line that runs down, with x for y, is one between two that run across."""
     return bool(upper.ys.min() < 0.5 * float(column.xs[0] + column.xs[-1]) < lower.ys.max())
+
+
+def _is_table(places: NDArray[np.float64], columns: list[LinePart], lower: LinePart, upper: LinePart) -> bool:
+    """Tell the row of a table, where strokes between its walls look like dividers: its walls go on beyond the row."""
+    top, bottom = float(upper.ys.mean()), float(lower.ys.mean())
+    height = bottom - top
+    walls = [
+        float(column.ys.mean())
+        for column in columns
+        if min(column.xs[-1], bottom) - max(column.xs[0], top) > 0.8 * height and column.length > 1.8 * height
+    ]
+    return sum(bool(np.abs(places - wall).min() <= _BESIDE) for wall in walls) >= _FEWEST_WALLS
 
 
 def _are_all(places: NDArray[np.float64], columns: list[LinePart]) -> bool:

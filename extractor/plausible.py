@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from extractor.decision import LEAST, Decision, over_views, skipped_ink
+from extractor.decision import LEAST, Decision, logistic, over_views, skipped_ink
 from extractor.decoding import empty_score
 from extractor.line_reader import BLANK, best_path
 from extractor.lines import LineImage
@@ -21,18 +21,16 @@ REACH = 4
 """Steps of the line network around a digit in which ink may be its own."""
 MOST_AWAY = 0.5
 """Largest share of the ink that may lie farther from all digits of a first look."""
-LATTICE_SHARE, LINE_SHARE = 0.36, 0.71
-"""How much each reader's log-probability counts in what a string gains."""
-LEAST_GAIN = 2.7
-"""What each digit adds, on average, to the log-probability against that of no number at all."""
-CLEAR_GAIN, CLEAR_CONFIDENCE = 4.0, 0.65
-"""A string that gains less than the first must be read with at least the second."""
-WORST_LATTICE, WORST_LINE = -2.8, -1.4
-"""Mean log-probability of a digit that the crops, and the line network, must reach."""
-WORST_OF_SURER = -0.6
-"""What at least one of the two must reach."""
-MOST_SKIPPED = 0.2
-"""Largest share of the ink that may belong to no digit."""
+FEATURES = ("lattice_gain", "line_gain", "left_out", "single")
+"""What tells a number from other ink, see `features`."""
+WEIGHTS, INTERCEPT = (0.29, 0.73, -6.5, -2.3), -2.0
+"""Of a logistic model of these, fitted by ``benchmarks/mosaics.py --fit`` on numbers and words in real handwriting."""
+MOST_LATTICE, MOST_LINE = 8.0, 12.0
+"""A digit that adds more than this says no more."""
+MOST_LEFT_OUT = 0.5
+"""Ink of which a larger share belongs to no digit is no number."""
+LEAST_PROBABILITY = 0.5
+"""Ink that is less likely a number than this is not reported."""
 
 
 def may_hold_number(line: LineImage, steps: NDArray[np.float32]) -> bool:
@@ -56,30 +54,57 @@ def may_hold_number(line: LineImage, steps: NDArray[np.float32]) -> bool:
     return float(ink[away > REACH].sum()) <= MOST_AWAY * max(float(ink.sum()), 1.0)
 
 
-def is_number(
+def features(
     decision: Decision,
     lattice: Lattice,
     scores: NDArray[np.float32],
     views: list[NDArray[np.float32]],
-) -> bool:
-    """Tell whether a line holds a number.
+) -> tuple[float, ...]:
+    """Measure what tells a number from other ink.
+
+    Args:
+        decision: What a line would say; at least one digit.
+        lattice: The lattice.
+        scores: (N, 12) log-probabilities of the crop network.
+        views: For each view of the line (T, 11) log-probabilities of the line network, at least one.
+
+    Returns:
+        In the order of `FEATURES`: what each digit adds, on average, to the log-probability of either reader against
+        that of no number at all; the share of the ink that belongs to no digit; whether there is but one digit.
+    """
+    path = decision.path
+    length = len(path.text)
+    # The empty string has one alignment: blank at every step.
+    nothing = float(over_views(np.array([steps[:, BLANK].sum(dtype=np.float64) for steps in views])))
+    lattice_gain = max(path.score, LEAST) - max(empty_score(lattice, scores), LEAST)
+    return (
+        min(lattice_gain / length, MOST_LATTICE),
+        min((decision.line - nothing) / length, MOST_LINE),
+        skipped_ink(path, lattice),
+        float(length == 1),
+    )
+
+
+def number_probability(
+    decision: Decision,
+    lattice: Lattice,
+    scores: NDArray[np.float32],
+    views: list[NDArray[np.float32]],
+) -> float:
+    """Tell how likely a line holds a number, whichever.
 
     Args:
         decision: What it would say.
         lattice: The lattice.
         scores: (N, 12) log-probabilities of the crop network.
         views: For each view of the line (T, 11) log-probabilities of the line network.
+
+    Returns:
+        0 to 1; 0 without digits or views, and where most ink is left out.
     """
-    path = decision.path
-    length = len(path.text)
-    if not length or not views or skipped_ink(path, lattice) > MOST_SKIPPED:
-        return False
-    number = decision.line
-    # The empty string has one alignment: blank at every step.
-    nothing = float(over_views(np.array([steps[:, BLANK].sum(dtype=np.float64) for steps in views])))
-    lattice_gain = max(path.score, LEAST) - max(empty_score(lattice, scores), LEAST)
-    gain = LATTICE_SHARE * lattice_gain + LINE_SHARE * (number - nothing)
-    sure = path.score >= WORST_LATTICE * length and number >= WORST_LINE * length
-    sure = sure and max(path.score, number) >= WORST_OF_SURER * length
-    clear = gain >= CLEAR_GAIN * length or decision.confidence >= CLEAR_CONFIDENCE
-    return sure and clear and gain >= LEAST_GAIN * length
+    if not decision.path.text or not views:
+        return 0.0
+    measured = features(decision, lattice, scores, views)
+    if measured[FEATURES.index("left_out")] > MOST_LEFT_OUT:
+        return 0.0
+    return logistic(INTERCEPT + sum(weight * value for weight, value in zip(WEIGHTS, measured, strict=True)))

@@ -23,8 +23,8 @@ from extractor.layout import Layout, Region, find_regions
 from extractor.line_input import SLANTS, line_views
 from extractor.line_reader import LineReader
 from extractor.lines import LineImage, line_image
-from extractor.orientation import ENOUGH, QUARTERS, telling_digits, turn, turned_back
-from extractor.plausible import is_number, may_hold_number
+from extractor.orientation import QUARTERS, best_turn, lies_upright, turn, turned_back
+from extractor.plausible import LEAST_PROBABILITY, may_hold_number, number_probability
 from extractor.preprocess import CleanPage, Mask, clean, percentile
 from extractor.readings import Box, DigitReading, FieldReading, FormFit, PageReading, Separator, Status
 from extractor.segmentation import Lattice, crops, segment
@@ -136,15 +136,14 @@ class Reader:
         if templates:
             return self._read_form(image, templates, accept, document, page)
         reading, is_page = self._read_strings(image, options.layout, accept, document, page)
-        if not is_page or telling_digits(reading.fields) >= ENOUGH:
+        if not is_page or lies_upright(reading.fields):
             return reading
         others = [
             turned_back(self._read_strings(turn(image, quarters), options.layout, accept, document, page)[0], quarters)
             for quarters in QUARTERS
         ]
-        best = max(others, key=lambda other: telling_digits(other.fields))
-        enough = max(ENOUGH, 2 * telling_digits(reading.fields))
-        return best if telling_digits(best.fields) >= enough else reading
+        chosen = best_turn(reading.fields, [other.fields for other in others])
+        return reading if chosen is None else others[chosen]
 
     def _read_strings(
         self, image: NDArray[np.uint8], layout: Layout, accept: float, document: str, page: int
@@ -263,8 +262,11 @@ class Reader:
             decision = decide(strip.lattice, scores, views, self._settings)
         if not decision.path.text:
             return None if loose else _blank(strip.region, decision.confidence)
-        if loose and not is_number(decision, strip.lattice, scores, views):
-            return None
+        if loose:
+            is_number = number_probability(decision, strip.lattice, scores, views)
+            if is_number < LEAST_PROBABILITY:
+                return None
+            decision = replace(decision, confidence=decision.confidence * is_number)
         return _field(strip, decision, accept)
 
 
@@ -273,20 +275,30 @@ def _prepare(page: CleanPage, region: Region) -> _Strip:
     if region.mark in _NO_DIGIT:
         return _Strip(region, region.box[:2])
     x, y, width, height = region.box
-    window = (slice(y, y + height), slice(x, x + width))
-    ink, mask = page.ink[window], page.mask[window]
-    margin = 0
-    if region.mask is not None:
-        # A cell's mask may hold faint ink that the page's mask lacks; what is not the region's own is wiped out.
-        mask = region.mask
-        near = cv2.dilate(mask.view(np.uint8), np.ones((3, 3), np.uint8))
-        ink = _full_range(cv2.multiply(ink, near).astype(np.uint8, copy=False), mask)
-        # The box is tight: with paper around it no stroke looks like the edge of a frame.
-        margin = round(0.3 * height) + 2
-        ink = cv2.copyMakeBorder(ink, margin, margin, margin, margin, cv2.BORDER_CONSTANT).astype(np.uint8)
-        flat = cv2.copyMakeBorder(mask.view(np.uint8), margin, margin, margin, margin, cv2.BORDER_CONSTANT)
-        mask = flat.view(np.bool_)
-    return _Strip(region, (x - margin, y - margin), line_image(ink, mask))
+    if region.mask is None:
+        window = (slice(y, y + height), slice(x, x + width))
+        return _Strip(region, (x, y), line_image(page.ink[window], page.mask[window]))
+    margin = region.margin
+    # A cell's mask may hold faint ink that the page's mask lacks; what is not the region's own is wiped out.
+    mask = _bordered(region.mask.view(np.uint8), margin)
+    seen = mask if region.lines is None else cv2.bitwise_or(mask, region.lines.view(np.uint8))
+    own = cv2.dilate(seen, np.ones((3, 3), np.uint8))
+    around = _window(page.ink, x - margin, y - margin, mask.shape)
+    ink = _full_range(cv2.multiply(around, own).astype(np.uint8, copy=False), mask.view(np.bool_))
+    return _Strip(region, (x - margin, y - margin), line_image(ink, mask.view(np.bool_)))
+
+
+def _bordered(picture: NDArray[np.uint8], margin: int) -> NDArray[np.uint8]:
+    return cv2.copyMakeBorder(picture, margin, margin, margin, margin, cv2.BORDER_CONSTANT).astype(np.uint8, copy=False)
+
+
+def _window(ink: NDArray[np.uint8], left: int, top: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Cut a window out of a page, with paper where it reaches beyond the page."""
+    height, width = shape
+    inside = ink[max(top, 0) : top + height, max(left, 0) : left + width]
+    above, before = max(-top, 0), max(-left, 0)
+    below, after = height - above - inside.shape[0], width - before - inside.shape[1]
+    return cv2.copyMakeBorder(inside, above, below, before, after, cv2.BORDER_CONSTANT).astype(np.uint8, copy=False)
 
 
 def _full_range(ink: NDArray[np.uint8], mask: Mask) -> NDArray[np.uint8]:

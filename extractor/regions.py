@@ -21,6 +21,8 @@ class Region:
         kind: ``line`` for a digit string, ``cell`` for a cell of a grid.
         mark: What a cell holds in place of its digit.
         is_single: Whether the cells of its grid hold one digit each.
+        lines: Printed lines that were taken out of the box grown by `margin` to all sides, bool; None when there is
+            nothing to say.
     """
 
     name: str
@@ -29,3 +31,9 @@ class Region:
     kind: Literal["line", "cell"]
     mark: Mark = ""
     is_single: bool = False
+    lines: Mask | None = None
+
+    @property
+    def margin(self) -> int:
+        """Paper to be put around a box that is tight, in pixels: then no stroke looks like the edge of a frame."""
+        return round(0.3 * self.box[3]) + 2

@@ -20,6 +20,10 @@ from extractor.preprocess import Mask, components, median, shrink
 
 _SEARCH_SIDE = 1250
 _COMB_ASPECT = 1.4
+_SQUARES, _SQUARE = 10, 3.0
+"""Squares that squared paper has at least each way, and heights of the writing that one has at most."""
+_COMB_HEIGHT = 3.0
+"""A comb's cells are no higher than this many digits; higher ones are as narrow as one of such a height."""
 _AT_ONCE = 512
 """Columns of a line that are taken out together: few, so that a leaning line does not span many rows in them."""
 
@@ -29,7 +33,8 @@ class Ruling:
     """The lines of a page, and the page without them.
 
     Attributes:
-        ink: The page's ink without lines, (H, W) bool.
+        before: The page's ink with its lines, (H, W) bool.
+        ink: The same without them, (H, W) bool.
         scale: Size of the maps below relative to the page.
         walls: Lines that run down, (h, w) 0 or 1.
         cells: Number of the box, table cell or open space of each pixel between lines, (h, w) int32.
@@ -37,6 +42,7 @@ class Ruling:
         count: Number of lines found.
     """
 
+    before: Mask
     ink: Mask
     scale: float
     walls: Binary
@@ -70,8 +76,24 @@ def remove_ruling(mask: Mask) -> Ruling:
         _take(mask.T, part, scale, ink.T)
     lines_across = _draw(rows, small.shape)
     walls = np.ascontiguousarray(_draw(columns + dividers, small.T.shape).T)
-    cells, combs = _spaces(lines_across | walls)
-    return Ruling(ink, scale, walls, cells, combs, len(rows) + len(columns))
+    if min(len(rows), len(columns)) > _SQUARES and _is_squared(rows, columns, _shrink(ink, scale)):
+        walls, lines_across = np.zeros_like(walls), np.zeros_like(walls)
+    cells, combs = _spaces(lines_across | walls, tall)
+    return Ruling(mask, ink, scale, walls, cells, combs, len(rows) + len(columns))
+
+
+def _is_squared(rows: list[LinePart], columns: list[LinePart], writing: Binary) -> bool:
+    """Tell squared paper, whose lines part nothing: many both ways, as far apart both ways, hardly more than digits."""
+    pitches = []
+    for parts in (rows, columns):
+        steps = np.diff(np.unique([round(float(part.ys.mean())) for part in parts]))
+        steps = steps[steps > 4]
+        if len(steps) < _SQUARES:
+            return False
+        pitches.append(float(np.median(steps)))
+    low, high = min(pitches), max(pitches)
+    # With its lines the writing would be one piece, of which no height could be told.
+    return high < 1.3 * low and high < _SQUARE * _writing_height(writing)
 
 
 def line_ink(mask: Mask, course: Course, reach: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
@@ -113,7 +135,7 @@ def _line_band(
     top, bottom = np.rint(centre - half).astype(np.intp), np.rint(centre + half).astype(np.intp)
     over = _unbroken(_rows_from(mask, top - reach, xs, reach)[::-1])
     under = _unbroken(_rows_from(mask, bottom + 1, xs, reach))
-    slack = max(2, round(0.5 * thickness))
+    slack = max(1, round(0.5 * thickness))
     crossed = (over > slack) & (under > slack)
     first = np.maximum(np.where(over <= slack, top - over, top), 0)
     last = np.minimum(np.where(under <= slack, bottom + under, bottom), height - 1)
@@ -185,7 +207,7 @@ def _select(across: list[LinePart], down: list[LinePart], tall: float) -> tuple[
     A line is long for its thickness and for the writing, or it ends on lines at both ends and so closes a box. Of two
     lines that wait for each other, such as the sides of a small box, each is taken for the other's sake.
     """
-    rows = [part.length > 3 * tall and part.length > 15 * part.thickness and _is_even(part) for part in across]
+    rows = [part.length > 4 * tall and part.length > 15 * part.thickness and _is_even(part) for part in across]
     columns = [part.length > 5 * tall and part.length > 25 * part.thickness and _is_even(part) for part in down]
     slack = 4.0
     spans = np.array([(row.xs[0], row.ys.min(), row.xs[-1], row.ys.max()) for row in across]).reshape(-1, 4).T
@@ -272,12 +294,12 @@ def _draw(parts: list[LinePart], shape: tuple[int, ...]) -> Binary:
     return drawn
 
 
-def _spaces(lines: Binary) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Number the spaces between lines, and tell which are narrow cells."""
+def _spaces(lines: Binary, tall: float) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Number the spaces between lines, and tell which are narrow cells: for their height, and for the writing's."""
     count, cells, stats, _ = cv2.connectedComponentsWithStats(1 - lines, connectivity=4)
     width, height = stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]
     edge = (stats[:, cv2.CC_STAT_LEFT] == 0) | (stats[:, cv2.CC_STAT_LEFT] + width == lines.shape[1])
-    combs = (width < _COMB_ASPECT * height) & ~edge & (np.arange(count) > 0)
+    combs = (width < _COMB_ASPECT * np.minimum(height, _COMB_HEIGHT * tall)) & ~edge & (np.arange(count) > 0)
     return cells.astype(np.int32, copy=False), combs
 
 

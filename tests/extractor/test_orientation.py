@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extractor.orientation import QUARTERS, telling_digits, turn, turned_back
+from extractor.orientation import QUARTERS, best_turn, lies_upright, telling_digits, turn, turned_back
 from extractor.reader import Reader, ReadOptions
 from extractor.readings import DigitReading, FieldReading, PageReading, Separator
 
@@ -72,6 +72,24 @@ def test_an_empty_page_is_not_turned(reader):
 def test_only_clear_digits_that_look_different_from_another_side_tell():
     assert telling_digits([field("2057"), field("1008"), field("4444", 0.6)]) == 3
     assert telling_digits([]) == 0
+
+
+def test_upside_down_a_six_is_a_nine_and_tells_nothing():
+    assert telling_digits([field("62957")], 2) == 1
+    assert lies_upright([field("62957")])
+    assert not lies_upright([field("62952")])
+
+
+def test_the_turn_after_which_numbers_are_clear_is_taken():
+    turned = [[field("3", 0.99)], [field("47361")], [field("19241", 0.4)]]
+    assert best_turn([field("11", 0.5)], turned) == 1
+    assert best_turn([field("7437")], turned) is None, "what reads well as it lies stays"
+
+
+def test_letters_that_look_like_digits_from_some_side_turn_no_page():
+    single = [field("3") for _ in range(6)]
+    few_among_many = [field("754"), *(field("4902117", 0.4) for _ in range(4))]
+    assert best_turn([], [single, few_among_many, []]) is None
 
 
 @given(

@@ -9,7 +9,7 @@ from extractor.decision import Decision, DecisionSettings, decide
 from extractor.decoding import Path
 from extractor.line_reader import BLANK
 from extractor.lines import LineImage
-from extractor.plausible import is_number, may_hold_number
+from extractor.plausible import LEAST_PROBABILITY, may_hold_number, number_probability
 
 from . import drawn
 
@@ -37,7 +37,9 @@ def verdict(scores: np.ndarray, seen: str) -> tuple[bool, bool]:
     lattice = drawn.lattice_of(len(scores), set())
     views = [steps_of(seen)]
     decision = decide(lattice, scores, views, DecisionSettings())
-    return may_hold_number(lattice.line, views[0]), is_number(decision, lattice, scores, views)
+    probability = number_probability(decision, lattice, scores, views)
+    assert 0 <= probability < 1
+    return may_hold_number(lattice.line, views[0]), probability >= LEAST_PROBABILITY
 
 
 def test_sure_digits_are_a_number():
@@ -72,7 +74,18 @@ def test_the_empty_string_is_no_number():
     lattice = drawn.lattice_of(0, set())
     scores = np.zeros((0, 12), np.float32)
     empty = Path("", 0.0, ())
-    assert not is_number(Decision(empty, 0.5, (), (), ()), lattice, scores, [steps_of("")])
+    assert number_probability(Decision(empty, 0.5, (), (), ()), lattice, scores, [steps_of("")]) == 0
+
+
+def test_the_less_speaks_for_digits_the_less_likely_a_number_is():
+    found = []
+    for sure in (-0.01, -1.0, -2.0):
+        lattice = drawn.lattice_of(3, set())
+        scores, views = rows(4, 0, 7, sure=sure), [steps_of("407", sure=sure)]
+        decision = decide(lattice, scores, views, DecisionSettings())
+        found.append(number_probability(decision, lattice, scores, views))
+    assert found == sorted(found, reverse=True)
+    assert found[0] > 0.99
 
 
 def line_with_ink(columns: slice, width: int = 200) -> LineImage:

@@ -135,6 +135,45 @@ def test_broken_dividers_part_the_cells_of_a_comb() -> None:
     assert ruling.combs[cells].all()
 
 
+def test_the_walls_of_a_table_are_no_dividers_of_a_comb() -> None:
+    """Strokes of digits half way between the walls of a row stand where dividers of a comb would."""
+    sheet = Sheet(1100, 600)
+    sheet.table([100, 260, 420, 580, 740, 900], [100, 180, 260, 340, 420])
+    for x in (180, 340, 500, 660, 820):
+        cv2.line(sheet.ink, (x, 186), (x, 254), 255, 4)
+    lines, strokes = shares_left(sheet, 0.0)
+    assert lines < 0.1
+    assert strokes > 0.9
+
+
+def test_strokes_on_a_ruled_sheet_are_no_dividers_of_a_comb() -> None:
+    sheet = Sheet(1100, 500)
+    for y in (100, 170, 240, 310):
+        sheet.rule((20, y), (1080, y), 2)
+    for x in (200, 260, 320, 380, 440):
+        cv2.line(sheet.ink, (x, 172), (x, 238), 255, 4)
+    assert shares_left(sheet, 0.0)[1] > 0.9
+
+
+def test_lines_of_squared_paper_part_nothing() -> None:
+    sheet = Sheet(1000, 800)
+    sheet.table(list(range(40, 961, 40)), list(range(40, 761, 40)), thickness=1)
+    sheet.write("48021", 120, 205, size=46)
+    sheet.write("7730", 500, 405, size=46)
+    ruling = remove_ruling(sheet.clean().mask)
+    assert not ruling.walls.any()
+    assert not ruling.combs.any()
+
+
+def test_a_stroke_that_leans_over_a_thin_line_stays_in_one_piece() -> None:
+    sheet = Sheet(600, 400)
+    sheet.rule((0, 200), (599, 200), 1)
+    cv2.line(sheet.ink, (300, 260), (340, 140), 255, 4)
+    ink = remove_ruling(sheet.clean().mask).ink
+    count, _, stats, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8))
+    assert max(stats[label, cv2.CC_STAT_HEIGHT] for label in range(1, count)) > 110
+
+
 def test_line_ink_keeps_what_ends_on_the_line() -> None:
     mask = np.zeros((60, 200), np.bool_)
     mask[30:33] = True

@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
+from extractor.pieces import find_pieces
 from extractor.preprocess import clean
 from extractor.regions import Region
 from extractor.ruling import remove_ruling
-from extractor.textlines import find_pieces, find_strings
+from extractor.textlines import find_strings
 
 from .written_pages import Box, Sheet, near, rotated
 
@@ -164,3 +165,42 @@ def test_pieces_know_their_boxes() -> None:
 def test_blank_and_black_pages_hold_no_string(value: bool) -> None:
     mask = np.full((300, 400), value, np.bool_)
     assert find_strings(remove_ruling(mask), 3.0) == ()
+
+
+def test_a_point_between_digits_does_not_part_them() -> None:
+    sheet = Sheet(900, 300)
+    x, y, width, height = sheet.write("55", 80, 100, size=60)
+    cv2.circle(sheet.ink, (x + width + 20, y + height - 8), 9, 255, -1)
+    sheet.write("067", x + width + 40, 100, size=60)
+    assert len(strings(sheet)) == 1
+
+
+def test_a_broad_pen_beside_a_fine_one_is_writing() -> None:
+    sheet = Sheet(1200, 500)
+    for row in range(3):
+        for column in range(6):
+            cv2.circle(sheet.ink, (120 + 180 * column, 80 + 80 * row), 20, 255, 2)
+    cv2.circle(sheet.ink, (300, 400), 30, 255, 22)
+    boxes = [region.box for region in strings(sheet)]
+    assert any(near(box, (259, 359, 82, 82), 8) for box in boxes), boxes
+
+
+def test_numbers_of_touching_digits_far_apart_are_not_digits_well_apart() -> None:
+    sheet = Sheet(1500, 500)
+    for row in range(3):
+        for column in range(4):
+            x, y = 80 + 340 * column, 60 + 140 * row
+            for place in range(4):
+                cv2.circle(sheet.ink, (x + 25 + 48 * place, y + 30), 27, 255, 6)
+    assert len(strings(sheet)) == 12
+
+
+def test_a_string_knows_the_printed_lines_about_it() -> None:
+    sheet = Sheet(900, 400)
+    sheet.rule((0, 200), (899, 200), 3)
+    sheet.write("48021", 200, 138, size=60)
+    (region,) = [region for region in strings(sheet) if region.box[2] < 400]
+    assert region.lines is not None
+    assert region.lines.shape == (region.box[3] + 2 * region.margin, region.box[2] + 2 * region.margin)
+    row = 200 - region.box[1] + region.margin
+    assert region.lines[row - 2 : row + 3].any(axis=0).mean() > 0.6
