@@ -76,24 +76,24 @@ def remove_ruling(mask: Mask) -> Ruling:
         _take(mask.T, part, scale, ink.T)
     lines_across = _draw(rows, small.shape)
     walls = np.ascontiguousarray(_draw(columns + dividers, small.T.shape).T)
-    if min(len(rows), len(columns)) > _SQUARES and _is_squared(rows, columns, _shrink(ink, scale)):
+    pitch = _square_pitch(rows, columns)
+    # With its lines the writing would be one piece, of which no height could be told.
+    if pitch > 0 and pitch < _SQUARE * _writing_height(_shrink(ink, scale)):
         walls, lines_across = np.zeros_like(walls), np.zeros_like(walls)
     cells, combs = _spaces(lines_across | walls, tall)
     return Ruling(mask, ink, scale, walls, cells, combs, len(rows) + len(columns))
 
 
-def _is_squared(rows: list[LinePart], columns: list[LinePart], writing: Binary) -> bool:
-    """Tell squared paper, whose lines part nothing: many both ways, as far apart both ways, hardly more than digits."""
+def _square_pitch(rows: list[LinePart], columns: list[LinePart]) -> float:
+    """How far apart the lines of squared paper are, which part nothing: many and alike both ways; 0 for others."""
     pitches = []
     for parts in (rows, columns):
         steps = np.diff(np.unique([round(float(part.ys.mean())) for part in parts]))
         steps = steps[steps > 4]
         if len(steps) < _SQUARES:
-            return False
+            return 0.0
         pitches.append(float(np.median(steps)))
-    low, high = min(pitches), max(pitches)
-    # With its lines the writing would be one piece, of which no height could be told.
-    return high < 1.3 * low and high < _SQUARE * _writing_height(writing)
+    return max(pitches) if max(pitches) < 1.3 * min(pitches) else 0.0
 
 
 def line_ink(mask: Mask, course: Course, reach: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:

@@ -30,8 +30,10 @@ _FARTHEST = 3.2
 """No gap wider than this, in digit heights, is bridged."""
 _DIGIT_ASPECT = 0.8
 """Width of a digit, of its height."""
-_PRINT_LENGTH = 28
-"""A close string of so many pieces is a line of print."""
+_PRINT_LENGTH, _PRINT_GAP, _PRINT_LEVEL = 28, 0.35, 0.75
+"""A row of so many links is a line of print when it is so close and when such a share of it stands on one line."""
+_LEVEL = 0.06
+"""How far from that line, in heights of its letters, a letter that stands on it may be."""
 
 
 def find_strings(ruling: Ruling, stroke: float) -> tuple[Region, ...]:
@@ -186,10 +188,27 @@ def _cut(pieces: Pieces, left: Ints, right: Ints, gap: Floats, comb: NDArray[np.
         limit = np.where(apart, np.clip(2.2 * typical, 1.1, _FARTHEST), np.clip(0.55 + 1.6 * typical, 0.7, 0.95))
         kept = comb | (gap <= limit)
         group = connected(count, left[kept], right[kept])
-        inside = np.bincount(group[left[kept]], minlength=count + 1)
-        printed = (inside[group] >= _PRINT_LENGTH) & (median[chain] < 0.35)
-        group = np.where(printed, 0, group)
+        for number in np.flatnonzero((links >= _PRINT_LENGTH) & (median < _PRINT_GAP)):
+            members = np.flatnonzero(chain == number)
+            level = _on_base_line(pieces, members)
+            if level.mean() < _PRINT_LEVEL:
+                continue
+            # What is written at the end of a line of print stays.
+            share = np.bincount(group[members], weights=level) / np.maximum(np.bincount(group[members]), 1)
+            group[members[share[group[members]] >= _PRINT_LEVEL]] = 0
     return group
+
+
+def _on_base_line(pieces: Pieces, members: Ints) -> NDArray[np.bool_]:
+    """Tell which of the pieces of a row stand on one straight line, as printed letters do but for their descenders."""
+    x, bottom = pieces.centre[members, 0], pieces.box[members, 3].astype(np.float64)
+    height = float(np.median(pieces.height[members]))
+    off = np.zeros(len(members))
+    for _ in range(4):
+        near = off <= max(2.0 * float(np.median(off)), 1.0)
+        slope, base = np.polyfit(x[near] - x[0], bottom[near], 1)
+        off = np.abs(bottom - slope * (x - x[0]) - base)
+    return np.asarray(off < max(_LEVEL * height, 1.0))
 
 
 def _inner_links(pieces: Pieces) -> Ints:
