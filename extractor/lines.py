@@ -25,6 +25,8 @@ MAX_GROWTH = 4.0
 
 _SMALL_END = (0.2, 0.33)
 """Width and height in digits from which on a digit is one at either end of a string: last zeros are often small."""
+_BESIDE_TAIL = 0.36
+"""Height of a digit beside one with a tail, of the latter's."""
 _OFF_BASE = 0.25
 """Height in digits above the lowest ink up to which such a digit ends; marks that close an amount float higher."""
 _END_GAP = 1.2
@@ -350,11 +352,13 @@ def _with_small_ends(boxes: NDArray[np.int32], band: tuple[int, int, int, int], 
         else:
             groups.append([left, right, top, bottom])
     wide, high = _SMALL_END[0] * digit, _SMALL_END[1] * digit
-    low = y1 - _OFF_BASE * digit
+    low, half = y1 - _OFF_BASE * digit, 0.5 * (y0 + y1)
     small = [
         (left, right)
         for left, right, top, bottom in groups
-        if right - left >= wide and bottom - top >= high and bottom >= low
+        if (right - left >= wide and bottom - top >= high and bottom >= low)
+        # Beside a digit with a long tail others seem small, and end far above it.
+        or (bottom - top >= _BESIDE_TAIL * digit and bottom >= half)
     ]
     for left, right in reversed(small):
         if left < x0 <= right + _END_GAP * digit:

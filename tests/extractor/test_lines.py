@@ -73,6 +73,17 @@ def test_small_digits_at_an_end_belong_to_the_string_and_a_dash_does_not(is_mirr
     assert 265 < last < 315
 
 
+@pytest.mark.parametrize(("mark_top", "belongs"), [(56, True), (22, False)], ids=["a one", "a mark above"])
+def test_a_digit_beside_one_with_a_long_tail_belongs_to_the_string(mark_top: int, belongs: bool):
+    """The 4 reaches down to 180, the 1 beside it only to 110."""
+    page = np.full((210, 240), 240, np.uint8)
+    cv2.polylines(page, [np.array([[120, 30], [100, 90], [150, 90]], np.int32)], isClosed=False, color=20, thickness=5)
+    cv2.line(page, (145, 50), (140, 180), 20, 5)
+    cv2.line(page, (42, mark_top), (40, mark_top + 54), 20, 5)
+    line = drawn.line_of(page)
+    assert (line.origin[0] < 40) == belongs
+
+
 def test_pictures_of_a_line_share_one_frame():
     line = drawn.line_of(drawn.written("409"))
     assert line.ink.shape == line.raw.shape == line.mask.shape
