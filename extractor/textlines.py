@@ -168,35 +168,53 @@ def _cut(pieces: Pieces, left: Ints, right: Ints, gap: Floats, comb: NDArray[np.
     """
     count = len(pieces.area)
     chain = connected(count, left, right)
-    group = chain
-    if left.size:
-        of_link = chain[left]
-        median = np.zeros(count + 1)
-        links = np.bincount(of_link, minlength=count + 1)
-        order = np.lexsort((gap, of_link))
-        starts = np.cumsum(links) - links
-        some = np.flatnonzero(links)
-        # Digits that touch are one wide piece, with no gaps in it.
-        none = np.bincount(chain, weights=_inner_links(pieces), minlength=count + 1).astype(np.int64)[some]
-        middle = (links[some] + none) // 2 - none
-        median[some] = np.where(middle < 0, 0.0, gap[order][starts[some] + np.maximum(middle, 0)])
-        typical = median[of_link]
-        # Digits well apart: the page as a whole, or a long row by itself, says that it is written so.
-        rows = some[links[some] >= 3]
-        spaced = bool(rows.size and np.median(median[rows]) > 0.5)
-        apart = (typical > 0.5) & (spaced | (links[of_link] >= 4))
-        limit = np.where(apart, np.clip(2.2 * typical, 1.1, _FARTHEST), np.clip(0.55 + 1.6 * typical, 0.7, 0.95))
-        kept = comb | (gap <= limit)
-        group = connected(count, left[kept], right[kept])
-        for number in np.flatnonzero((links >= _PRINT_LENGTH) & (median < _PRINT_GAP)):
-            members = np.flatnonzero(chain == number)
-            level = _on_base_line(pieces, members)
-            if level.mean() < _PRINT_LEVEL:
-                continue
-            # What is written at the end of a line of print stays.
-            share = np.bincount(group[members], weights=level) / np.maximum(np.bincount(group[members]), 1)
-            group[members[share[group[members]] >= _PRINT_LEVEL]] = 0
+    if not left.size:
+        return chain
+    links = np.bincount(chain[left], minlength=count + 1)
+    usual = _usual_gaps(pieces, chain, links, chain[left], gap)
+    typical = usual[chain[left]]
+    # Digits well apart: the page as a whole, or a long row by itself, says that it is written so.
+    rows = np.flatnonzero(links >= 3)
+    spaced = bool(rows.size and np.median(usual[rows]) > 0.5)
+    apart = (typical > 0.5) & (spaced | (links[chain[left]] >= 4))
+    limit = np.where(apart, np.clip(2.2 * typical, 1.1, _FARTHEST), np.clip(0.55 + 1.6 * typical, 0.7, 0.95))
+    kept = comb | (gap <= limit)
+    group = connected(count, left[kept], right[kept])
+    for number in np.flatnonzero((links >= _PRINT_LENGTH) & (usual < _PRINT_GAP)):
+        members = np.flatnonzero(chain == number)
+        group[members[_is_print(pieces, members, group[members])]] = 0
     return group
+
+
+def _usual_gaps(pieces: Pieces, chain: Ints, links: Ints, of_link: Ints, gap: Floats) -> Floats:
+    """Find the median gap between the digits of each chain by its number.
+
+    Args:
+        pieces: Of the page, N of them.
+        chain: Of each piece, (N,).
+        links: Of each chain, how many, (N + 1,).
+        of_link: The chain of each link, (L,).
+        gap: Of each link, (L,).
+
+    Returns:
+        In digit heights, (N + 1,); 0 where a number is none of a chain.
+    """
+    usual = np.zeros(len(links))
+    order = np.lexsort((gap, of_link))
+    starts = np.cumsum(links) - links
+    some = np.flatnonzero(links)
+    # Digits that touch are one wide piece, with no gaps in it.
+    none = np.bincount(chain, weights=_inner_links(pieces), minlength=len(links)).astype(np.int64)[some]
+    middle = (links[some] + none) // 2 - none
+    usual[some] = np.where(middle < 0, 0.0, gap[order][starts[some] + np.maximum(middle, 0)])
+    return usual
+
+
+def _is_print(pieces: Pieces, members: Ints, group: Ints) -> NDArray[np.bool_]:
+    """Tell which pieces of a long close chain are print: what stands on one line; what is written beside it stays."""
+    level = _on_base_line(pieces, members)
+    share = np.bincount(group, weights=level) / np.maximum(np.bincount(group), 1)
+    return np.asarray((level.mean() >= _PRINT_LEVEL) & (share[group] >= _PRINT_LEVEL))
 
 
 def _on_base_line(pieces: Pieces, members: Ints) -> NDArray[np.bool_]:
