@@ -8,7 +8,7 @@ loses. What is read where only a word stands is a false number.
                                  [--pictures FOLDER]
     python benchmarks/mosaics.py cheque_amounts dhsd_words.npz --fit
 
-With ``--fit`` the weights of `extractor.plausible` are fitted on half of the pages and tried on the other half.
+With ``--fit`` the weights of `extractor.plausible` are fitted on the pages of one seed and tried on those of the next.
 """
 
 from __future__ import annotations
